@@ -67,7 +67,7 @@ struct brgpu_hw_queue_desc {
     uint64_t save_area;     /* VM 0 address, 4 KiB aligned; 0: none */
     uint64_t save_bytes;    /* its size */
     uint64_t saved_bytes;   /* PREEMPT: what it wrote; MAP with RESTORE: what to read back */
-    uint64_t pad1[5];       /* zero */
+    uint64_t pad1[6];       /* zero */
 };
 BRGPU_ASSERT_SIZE(struct brgpu_hw_queue_desc, 128);
 BRGPU_ASSERT_OFFSET(struct brgpu_hw_queue_desc, queue_class, 32);

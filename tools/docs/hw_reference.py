@@ -109,7 +109,7 @@ def structs(header):
         out += ["", f"`struct {struct}`, {next(numbers)} bytes", "",
                 "| byte | field | type | what |", "|---|---|---|---|"]
         for _, kind, declaration, what in members:
-            what = re.sub(r"\s+\*?\s*", " ", what or "")
+            what = re.sub(r"\s{2,}\*\s", " ", what or "")
             out.append(f"| {next(numbers)} | `{declaration}` | {kind} | {cell(what)} |")
     return out[1:]
 

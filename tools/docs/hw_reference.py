@@ -122,7 +122,7 @@ def render(text):
         kind, header = match.group(2), match.group(3)
         if kind not in KINDS:
             fail(f"docs/hardware.md: unknown table kind '{kind}', expected one of {', '.join(KINDS)}")
-        return match.group(1) + "\n".join(KINDS[kind](header)) + "\n" + match.group(4)
+        return match.group(1) + "\n".join(KINDS[kind](header)) + "\n" + match.group(5)
     return MARKER.sub(table, text)
 
 
@@ -133,6 +133,8 @@ def main():
     group.add_argument("--check", action="store_true", help="exit 1 if a table is out of date")
     arguments = parser.parse_args()
     old = DOCUMENT.read_text(encoding="utf-8")
+    if not MARKER.search(old):
+        fail("docs/hardware.md has no table markers")
     new = render(old)
     if arguments.write:
         DOCUMENT.write_text(new, encoding="utf-8")

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "guest_kernel.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace brgpu::guest {
+
+/// What the init script is told for one run.
+struct InitConfig {
+    std::filesystem::path agent;               ///< program to hand over to, a path of the host
+    std::filesystem::path firmware;            ///< folder that the kernel searches for firmware
+    std::vector<std::filesystem::path> shares; ///< mounted writable at the same path
+
+    std::string to_shell() const;
+};
+
+/// The part that depends only on the kernel: busybox, the init script, and the modules `names` with
+/// what they need, unpacked. Kept in the kernel's cache folder where that can be written.
+/// Throws std::runtime_error.
+std::string base_initramfs(const GuestKernel &kernel, const std::vector<std::string> &names);
+
+/// base_initramfs() with the configuration after it.
+std::string run_initramfs(const GuestKernel &kernel, const std::vector<std::string> &names,
+                          const InitConfig &config);
+
+/// Boots, writes `message` to the console and powers off.
+std::string probe_initramfs(std::string_view message);
+
+} // namespace brgpu::guest

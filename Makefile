@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+#
+# The front door: every everyday job is a target. `make help` lists them; CMakeLists.txt builds all
+# user-space code, kmd/Kbuild the module.
+
+BUILD ?= build
+KERNEL ?= debian-6.12
+BACKEND ?= drm
+IMAGE ?=
+# Arguments for programs that a target runs, e.g. make guest ARGS="--memory 4G"
+ARGS ?=
+DESTDIR ?=
+PREFIX ?= /usr/local
+# no: take the machine as it is, install and fetch nothing
+SETUP ?= yes
+
+MODULE = $(if $(filter debian-6.12,$(KERNEL)),$(BUILD)/kmd,$(BUILD)/kmd-$(KERNEL))/brgpu.ko
+MODULE_WORK = $(BUILD)/kbuild/$(KERNEL)/kmd
+GUEST = $(BUILD)/bin/brgpu-guest --kernel $(KERNEL)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all help setup setup-packages setup-kernel setup-qemu build module run run-drm run-model \
+        guest test test-unit test-model test-guest check bench fuzz docs clean install
+
+all: build module ## build everything (the default)
+
+help: ## list these jobs
+	@printf 'usage: make [JOB] [NAME=VALUE]...\n\nJobs:\n'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | \
+	    awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@printf '\nNames: BUILD (build), KERNEL (debian-6.12), BACKEND (drm or model), IMAGE (a PNG file),\n'
+	@printf '       ARGS (for guest), PREFIX and DESTDIR (for install), SETUP=no (install nothing)\n'
+
+setup: setup-packages setup-kernel setup-qemu ## install what is missing and fetch the guest kernel
+
+setup-packages:
+ifneq ($(SETUP),no)
+	@tools/setup/install-packages
+endif
+
+setup-kernel: setup-packages
+ifneq ($(SETUP),no)
+	@tools/setup/fetch-kernel $(KERNEL) >/dev/null
+endif
+
+setup-qemu: setup-packages
+ifneq ($(SETUP),no)
+	@tools/setup/qemu-headers >/dev/null
+endif
+
+build: setup-packages setup-qemu ## build all user-space code into build/
+	@tools/setup/build-user-space $(BUILD)
+
+module: setup-packages setup-kernel ## build the module for KERNEL into build/kmd/brgpu.ko
+	@tools/setup/build-module --kernel $(KERNEL) --work $(MODULE_WORK) --out $(MODULE)
+
+run: run-$(BACKEND) ## run the demo kernels on the card (BACKEND=drm|model, IMAGE=path.png)
+
+# `out` is the guest's writable folder, under the same name on both sides.
+run-drm: build module
+	@mkdir -p out
+	@echo "run: booting a guest ($(KERNEL)) with a br106"
+	@$(GUEST) --timeout 600 --share out $(ARGS) -- \
+	    $(abspath $(BUILD))/bin/brgpu-demo --backend drm $(if $(IMAGE),--image '$(abspath $(IMAGE))') --out out/
+
+run-model: build
+	@mkdir -p out
+	@$(BUILD)/bin/brgpu-demo --backend model $(if $(IMAGE),--image '$(abspath $(IMAGE))') --out out/ $(ARGS)
+
+guest: build module ## an interactive shell in a guest with the card
+	@$(GUEST) $(ARGS)
+
+test: build module ## run every test: host, in-process card, and guest
+	@tools/check/run-tests --build $(BUILD) --kernel $(KERNEL) unit model guest
+
+test-unit: build ## run the host's unit tests and the kernel's pure logic
+	@tools/check/run-tests --build $(BUILD) unit
+
+test-model: build ## run the conformance suite on the in-process card
+	@tools/check/run-tests --build $(BUILD) model
+
+test-guest: build module ## run the conformance suite and the scenarios in the guest
+	@tools/check/run-tests --build $(BUILD) --kernel $(KERNEL) guest
+
+check: setup ## formatting, static analysis, licences: all that needs no card
+	@tools/check/run-checks --build $(BUILD) --kernel $(KERNEL)
+
+bench: build ## measure speed on the in-process card
+	@tools/check/run-benches --build $(BUILD) $(ARGS)
+
+fuzz: setup-packages ## fuzz the card's registers and queues (SECONDS_EACH=60)
+	@tools/check/run-fuzzers --build $(BUILD)-fuzz --seconds $(or $(SECONDS_EACH),60)
+
+docs: build ## write the generated parts of docs/ anew
+	@python3 tools/docs/hw_reference.py --write
+
+install: build ## install programs, libraries and headers into DESTDIR/PREFIX
+	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)'
+
+clean: ## remove what was built; fetched kernels stay in the cache
+	rm -rf $(BUILD) $(BUILD)-fuzz out

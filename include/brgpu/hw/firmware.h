@@ -38,7 +38,7 @@ struct brgpu_fw_header {
     uint32_t mailbox_max;
     uint32_t load_address;  /* controller address of the payload, 16-byte aligned, in SRAM */
     uint32_t entry;         /* controller address of the first instruction, 2-byte aligned, in the payload */
-    uint32_t payload_bytes; /* at least 2; a multiple of 4 */
+    uint32_t payload_bytes; /* a multiple of 4, not 0 */
     uint32_t bss_bytes;     /* zeroed behind the payload; a multiple of 4 */
     uint32_t rollback;      /* anti-rollback counter, compared with FW_ROLLBACK */
     uint32_t flags;         /* zero */

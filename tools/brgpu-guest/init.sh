@@ -19,6 +19,7 @@ fail() {
 mount -t devtmpfs dev /dev || fail "cannot mount /dev"
 mount -t proc proc /proc
 mount -t sysfs sys /sys
+shares=0 agent='' firmware=''
 # shellcheck source=/dev/null
 . /config
 
@@ -64,7 +65,6 @@ while [ "$i" -lt "$shares" ]; do
     i=$((i + 1))
 done
 
-# shellcheck disable=SC2154 # firmware and agent come from /config
 printf %s "$firmware" >/sys/module/firmware_class/parameters/path
 
 for folder in dev proc sys; do
@@ -72,4 +72,3 @@ for folder in dev proc sys; do
 done
 [ -x "/newroot$agent" ] || fail "the guest cannot run $agent: no such program below the host's root"
 exec switch_root /newroot "$agent" --agent
-fail "cannot start $agent"

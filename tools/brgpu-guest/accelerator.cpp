@@ -21,10 +21,9 @@ constexpr std::chrono::seconds trial_time{10};
 constexpr std::string_view trial_message = "brgpu: the trial boot has succeeded";
 
 bool trial_boot(const Options &options, const GuestKernel &kernel) {
-    const TemporaryFolder folder;
-    const auto initramfs = folder.path() / "initramfs";
-    write_file(initramfs, probe_initramfs(trial_message));
-    auto command = qemu_base_command(options.qemu, kernel, initramfs, Accelerator::Kvm);
+    const UniqueFd initramfs = memory_file("initramfs", probe_initramfs(trial_message));
+    auto command = qemu_base_command(
+        options.qemu, kernel, "/proc/self/fd/" + std::to_string(initramfs.get()), Accelerator::Kvm);
     for (const std::string word :
          {"-m", "512M", "-serial", "stdio", "-append", "console=ttyS0 loglevel=1 panic=-1"})
         command.push_back(word);
@@ -34,7 +33,7 @@ bool trial_boot(const Options &options, const GuestKernel &kernel) {
         throw_errno("cannot make a pipe");
     const UniqueFd reader(ends[0]);
     UniqueFd writer(ends[1]);
-    OwnedProcess qemu(command, writer.get(), {});
+    OwnedProcess qemu(command, writer.get(), {initramfs.get()});
     writer.reset();
 
     std::string output;

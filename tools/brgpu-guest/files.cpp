@@ -7,6 +7,7 @@
 #include <fstream>
 #include <spawn.h>
 #include <stdexcept>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <system_error>
 
@@ -16,16 +17,19 @@ void throw_errno(const std::string &what) {
     throw std::system_error(errno, std::generic_category(), what);
 }
 
-TemporaryFolder::TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "brgpu-guest-XXXXXX").string();
-    if (!::mkdtemp(name.data()))
-        throw_errno("cannot make a temporary folder " + name);
-    path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
+UniqueFd memory_file(const char *name, std::string_view bytes) {
+    UniqueFd fd(::memfd_create(name, MFD_CLOEXEC));
+    if (!fd)
+        throw_errno("cannot make a file in memory");
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(fd.get(), bytes.data(), bytes.size());
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            throw_errno("cannot write a file in memory");
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return fd;
 }
 
 std::string read_file(const std::filesystem::path &file) {

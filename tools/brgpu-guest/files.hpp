@@ -38,20 +38,8 @@ class UniqueFd {
     int fd_ = -1;
 };
 
-/// A folder under the system's place for temporary files, removed with all that is in it.
-class TemporaryFolder {
-  public:
-    /// Throws std::system_error.
-    TemporaryFolder();
-    TemporaryFolder(const TemporaryFolder &) = delete;
-    TemporaryFolder &operator=(const TemporaryFolder &) = delete;
-    ~TemporaryFolder();
-
-    const std::filesystem::path &path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
+/// A file in memory with that content; `name` is for humans only. Throws std::system_error.
+UniqueFd memory_file(const char *name, std::string_view bytes);
 
 /// Throws std::system_error naming the file.
 std::string read_file(const std::filesystem::path &file);

@@ -23,6 +23,8 @@ namespace brgpu::guest {
 namespace {
 
 constexpr std::size_t tail_lines = 40;
+constexpr std::ptrdiff_t context_lines = 3;
+constexpr std::ptrdiff_t report_lines = 60;
 constexpr auto power_off_time = std::chrono::seconds(20);
 
 struct SocketPair {
@@ -96,8 +98,8 @@ void Session::start() {
     messages_.reset(ends[0]);
     const UniqueFd messages_end(ends[1]);
 
-    const auto initramfs = folder_.path() / "initramfs";
-    write_file(initramfs, plan_.initramfs);
+    // In memory: nothing remains, however this process ends.
+    const UniqueFd initramfs = memory_file("initramfs", plan_.initramfs);
     plan_.initramfs.clear();
 
     std::vector<std::string> environment;
@@ -105,9 +107,11 @@ void Session::start() {
         environment.push_back("LD_PRELOAD=" + options_.plugin.string());
     qemu_ = std::make_unique<OwnedProcess>(
         qemu_command(options_, plan_.kernel,
-                     {console.far.get(), control.far.get(), input.far.get(), initramfs},
+                     {console.far.get(), control.far.get(), input.far.get(),
+                      "/proc/self/fd/" + std::to_string(initramfs.get())},
                      plan_.accelerator),
-        messages_end.get(), std::vector<int>{console.far.get(), control.far.get(), input.far.get()},
+        messages_end.get(),
+        std::vector<int>{console.far.get(), control.far.get(), input.far.get(), initramfs.get()},
         environment);
     console_ = std::move(console.near);
     control_ = std::move(control.near);
@@ -359,12 +363,23 @@ void Session::loop() {
 }
 
 void Session::show_console_tail() const {
-    const auto lines = log_.tail(tail_lines);
-    if (lines.empty() || options_.verbose)
+    if (options_.verbose)
         return;
-    std::cerr << "brgpu-guest: the last lines of the guest's kernel log:\n";
-    for (const auto &line : lines)
-        std::cerr << "  | " << line << "\n";
+    // A report begins with what is wrong and goes on with registers: show it from its start.
+    auto lines = log_.tail(SIZE_MAX);
+    const auto complaint = std::find_if(lines.begin(), lines.end(), ConsoleLog::is_complaint);
+    const auto begin =
+        complaint != lines.end()
+            ? complaint - std::min<std::ptrdiff_t>(complaint - lines.begin(), context_lines)
+            : lines.end() - static_cast<std::ptrdiff_t>(std::min(lines.size(), tail_lines));
+    const auto end = begin + std::min<std::ptrdiff_t>(lines.end() - begin, report_lines);
+    if (begin == end)
+        return;
+    std::cerr << "brgpu-guest: from the guest's kernel log:\n";
+    for (auto line = begin; line != end; ++line)
+        std::cerr << "  | " << *line << "\n";
+    if (end != lines.end())
+        std::cerr << "  | ... (--console-log FILE keeps all of it)\n";
 }
 
 void Session::write_summary(int code) const {

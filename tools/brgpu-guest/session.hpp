@@ -68,7 +68,6 @@ class Session {
     UniqueFd control_;
     UniqueFd input_;
     UniqueFd messages_; ///< what QEMU itself writes
-    TemporaryFolder folder_;
     std::unique_ptr<OwnedProcess> qemu_;
     std::unique_ptr<FrameSender> sender_;
     std::unique_ptr<RawTerminal> terminal_;

@@ -64,9 +64,10 @@ void ConsoleLog::feed(std::string_view bytes) {
 }
 
 std::vector<std::string> ConsoleLog::tail(std::size_t lines) const {
-    std::vector<std::string> last(
-        lines_.end() - static_cast<std::ptrdiff_t>(std::min(lines, lines_.size())), lines_.end());
-    if (!current_.empty())
+    const bool unfinished = !current_.empty() && lines > 0;
+    const std::size_t whole = std::min(lines - (unfinished ? 1 : 0), lines_.size());
+    std::vector<std::string> last(lines_.end() - static_cast<std::ptrdiff_t>(whole), lines_.end());
+    if (unfinished)
         last.push_back(current_);
     return last;
 }

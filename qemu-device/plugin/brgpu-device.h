@@ -42,8 +42,8 @@ typedef struct BrgpuDma {
 
     MemoryListener listener;
     MemoryListener target_listener;
-    GArray *sections;     /* BrgpuRamRange, as the listener reports them; BQL */
-    GList *iommus;        /* BrgpuIommu; BQL */
+    GArray *sections;      /* BrgpuRamRange, as the listener reports them; BQL */
+    GList *iommus;         /* BrgpuIommu; BQL */
     bool sections_changed; /* BQL */
     bool sections_removed; /* BQL */
     bool target_removed;   /* BQL */
@@ -102,15 +102,14 @@ struct BrgpuDevice {
     DECLARE_BITMAP(pending_vectors, BRGPU_MAX_VECTORS);
 
     bool surprise_removed;
-    bool powered_down;     /* D3hot */
+    bool powered_down; /* D3hot */
     bool machine_stopped;
     VMChangeStateEntry *vm_state;
     Notifier exit_notifier;
 };
 
 /* True while nothing on the bus gets an answer from the card's memory. */
-static inline bool brgpu_device_absent(const BrgpuDevice *s)
-{
+static inline bool brgpu_device_absent(const BrgpuDevice *s) {
     return s->surprise_removed || s->powered_down || !s->model;
 }
 

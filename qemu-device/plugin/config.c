@@ -12,22 +12,21 @@
 #include "qapi/error.h"
 
 /* The extended capabilities, one behind the other. */
-#define AER_OFFSET PCI_CONFIG_SPACE_SIZE
+#define AER_OFFSET    PCI_CONFIG_SPACE_SIZE
 #define SERIAL_OFFSET (AER_OFFSET + PCI_ERR_SIZEOF)
-#define ATS_OFFSET (SERIAL_OFFSET + ROUND_UP(PCI_EXT_CAP_DSN_SIZEOF, 16))
+#define ATS_OFFSET    (SERIAL_OFFSET + ROUND_UP(PCI_EXT_CAP_DSN_SIZEOF, 16))
 
 /* The hardware's own link: PCI Express 5.0, 16 lanes. */
-#define LINK_SPEED PCI_EXP_LNKCAP_SLS_32_0GB
-#define LINK_WIDTH 16
-#define LINK_SPEEDS                                                                               \
-    (PCI_EXP_LNKCAP2_SLS_2_5GB | PCI_EXP_LNKCAP2_SLS_5_0GB | PCI_EXP_LNKCAP2_SLS_8_0GB |          \
+#define LINK_SPEED    PCI_EXP_LNKCAP_SLS_32_0GB
+#define LINK_WIDTH    16
+#define LINK_SPEEDS                                                                                \
+    (PCI_EXP_LNKCAP2_SLS_2_5GB | PCI_EXP_LNKCAP2_SLS_5_0GB | PCI_EXP_LNKCAP2_SLS_8_0GB |           \
      PCI_EXP_LNKCAP2_SLS_16_0GB | PCI_EXP_LNKCAP2_SLS_32_0GB)
 
 enum { POWER_D0 = 0, POWER_D3HOT = 3 };
 
 /* What the card can do, and what it agreed on with the port above it. */
-static void init_link(PCIDevice *pci)
-{
+static void init_link(PCIDevice *pci) {
     uint8_t *cap = pci->config + pci->exp.exp_cap;
     PCIDevice *port = pci_get_bus(pci)->parent_dev;
     uint32_t speed = LINK_SPEED;
@@ -36,8 +35,7 @@ static void init_link(PCIDevice *pci)
     if (pcie_cap_get_type(pci) == PCI_EXP_TYPE_RC_END) {
         return; /* integrated in the root complex: there is no link */
     }
-    pci_long_test_and_clear_mask(cap + PCI_EXP_LNKCAP,
-                                 PCI_EXP_LNKCAP_SLS | PCI_EXP_LNKCAP_MLW);
+    pci_long_test_and_clear_mask(cap + PCI_EXP_LNKCAP, PCI_EXP_LNKCAP_SLS | PCI_EXP_LNKCAP_MLW);
     pci_long_test_and_set_mask(cap + PCI_EXP_LNKCAP, speed | (width << 4));
     pci_set_long(cap + PCI_EXP_LNKCAP2, LINK_SPEEDS);
     pci_set_word(cap + PCI_EXP_LNKCTL2, speed);
@@ -52,8 +50,7 @@ static void init_link(PCIDevice *pci)
     pci_word_test_and_set_mask(cap + PCI_EXP_LNKSTA, speed | (width << PCI_EXP_LNKSTA_NLW_SHIFT));
 }
 
-static bool init_power_management(PCIDevice *pci, Error **errp)
-{
+static bool init_power_management(PCIDevice *pci, Error **errp) {
     int pos = pci_add_capability(pci, PCI_CAP_ID_PM, 0, PCI_PM_SIZEOF, errp);
 
     if (pos < 0) {
@@ -66,8 +63,7 @@ static bool init_power_management(PCIDevice *pci, Error **errp)
     return true;
 }
 
-bool brgpu_config_init(BrgpuDevice *s, Error **errp)
-{
+bool brgpu_config_init(BrgpuDevice *s, Error **errp) {
     PCIDevice *pci = PCI_DEVICE(s);
     int ret;
 
@@ -101,16 +97,14 @@ bool brgpu_config_init(BrgpuDevice *s, Error **errp)
     return true;
 }
 
-void brgpu_config_exit(BrgpuDevice *s)
-{
+void brgpu_config_exit(BrgpuDevice *s) {
     PCIDevice *pci = PCI_DEVICE(s);
 
     pcie_aer_exit(pci);
     pcie_cap_exit(pci);
 }
 
-void brgpu_config_reset(BrgpuDevice *s)
-{
+void brgpu_config_reset(BrgpuDevice *s) {
     PCIDevice *pci = PCI_DEVICE(s);
 
     pcie_cap_deverr_reset(pci);
@@ -120,16 +114,14 @@ void brgpu_config_reset(BrgpuDevice *s)
     brgpu_device_set_powered_down(s, false);
 }
 
-uint32_t brgpu_config_read(PCIDevice *pci, uint32_t addr, int len)
-{
+uint32_t brgpu_config_read(PCIDevice *pci, uint32_t addr, int len) {
     if (BRGPU_DEVICE(pci)->surprise_removed) {
         return len >= 4 ? UINT32_MAX : (1u << (8 * len)) - 1;
     }
     return pci_default_read_config(pci, addr, len);
 }
 
-static void update_power_state(BrgpuDevice *s, unsigned int old_state)
-{
+static void update_power_state(BrgpuDevice *s, unsigned int old_state) {
     PCIDevice *pci = PCI_DEVICE(s);
     uint8_t *ctrl = pci->config + pci->exp.pm_cap + PCI_PM_CTRL;
     unsigned int state = pci_get_word(ctrl) & PCI_PM_CTRL_STATE_MASK;
@@ -143,8 +135,7 @@ static void update_power_state(BrgpuDevice *s, unsigned int old_state)
     brgpu_device_set_powered_down(s, state == POWER_D3HOT);
 }
 
-void brgpu_config_write(PCIDevice *pci, uint32_t addr, uint32_t value, int len)
-{
+void brgpu_config_write(PCIDevice *pci, uint32_t addr, uint32_t value, int len) {
     BrgpuDevice *s = BRGPU_DEVICE(pci);
     unsigned int old_state;
 

@@ -18,41 +18,36 @@
 #define CLASS_PROCESSING_ACCELERATOR 0x1200
 
 /* How long `stop` waits for workers before it says that they are late. */
-#define STOP_PATIENCE_US (2 * G_USEC_PER_SEC)
-#define STOP_POLL_US 50
+#define STOP_PATIENCE_US             (2 * G_USEC_PER_SEC)
+#define STOP_POLL_US                 50
 
 /* ---- what the model asks of us; workers ---- */
 
-static void *host_dma_map(void *ctx, uint64_t addr, size_t *len, int write)
-{
+static void *host_dma_map(void *ctx, uint64_t addr, size_t *len, int write) {
     BrgpuDevice *s = ctx;
 
     return brgpu_dma_map(&s->dma, addr, len, write != 0);
 }
 
-static void host_dma_unmap(void *ctx, void *ptr, size_t len, int write, size_t accessed)
-{
+static void host_dma_unmap(void *ctx, void *ptr, size_t len, int write, size_t accessed) {
     BrgpuDevice *s = ctx;
 
     brgpu_dma_unmap(&s->dma, ptr, len, write != 0, accessed);
 }
 
-static int host_dma_read(void *ctx, uint64_t addr, void *buf, size_t len)
-{
+static int host_dma_read(void *ctx, uint64_t addr, void *buf, size_t len) {
     BrgpuDevice *s = ctx;
 
     return brgpu_dma_access(&s->dma, addr, buf, len, false);
 }
 
-static int host_dma_write(void *ctx, uint64_t addr, const void *buf, size_t len)
-{
+static int host_dma_write(void *ctx, uint64_t addr, const void *buf, size_t len) {
     BrgpuDevice *s = ctx;
 
     return brgpu_dma_access(&s->dma, addr, (void *)buf, len, true);
 }
 
-static void host_raise_vector(void *ctx, unsigned int vector)
-{
+static void host_raise_vector(void *ctx, unsigned int vector) {
     BrgpuDevice *s = ctx;
 
     if (vector < s->info.msix_vectors) {
@@ -61,26 +56,22 @@ static void host_raise_vector(void *ctx, unsigned int vector)
     }
 }
 
-static uint64_t host_clock_ns(void *ctx)
-{
+static uint64_t host_clock_ns(void *ctx) {
     (void)ctx;
     return (uint64_t)qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
 }
 
-static void host_thread_enter(void *ctx)
-{
+static void host_thread_enter(void *ctx) {
     (void)ctx;
     rcu_register_thread();
 }
 
-static void host_thread_exit(void *ctx)
-{
+static void host_thread_exit(void *ctx) {
     (void)ctx;
     rcu_unregister_thread();
 }
 
-static void host_log(void *ctx, int level, const char *text)
-{
+static void host_log(void *ctx, int level, const char *text) {
     BrgpuDevice *s = ctx;
 
     brgpu_log_text(&s->log, object_get_typename(OBJECT(s)), level, text);
@@ -99,8 +90,7 @@ static const struct brgpu_model_host_ops host_ops = {
     .log = host_log,
 };
 
-static void deliver_vectors(void *opaque)
-{
+static void deliver_vectors(void *opaque) {
     BrgpuDevice *s = opaque;
     PCIDevice *pci = PCI_DEVICE(s);
 
@@ -118,8 +108,7 @@ static void deliver_vectors(void *opaque)
     }
 }
 
-static void drop_vectors(BrgpuDevice *s)
-{
+static void drop_vectors(BrgpuDevice *s) {
     for (unsigned int word = 0; word < BITS_TO_LONGS(BRGPU_MAX_VECTORS); word++) {
         qatomic_set(&s->pending_vectors[word], 0);
     }
@@ -127,35 +116,30 @@ static void drop_vectors(BrgpuDevice *s)
 
 /* ---- BARs ---- */
 
-static uint64_t all_ones(unsigned int size)
-{
+static uint64_t all_ones(unsigned int size) {
     return size >= 8 ? UINT64_MAX : (UINT64_C(1) << (8 * size)) - 1;
 }
 
-static uint64_t absent_read(void *opaque, hwaddr addr, unsigned int size)
-{
+static uint64_t absent_read(void *opaque, hwaddr addr, unsigned int size) {
     (void)opaque;
     (void)addr;
     return all_ones(size);
 }
 
-static void absent_write(void *opaque, hwaddr addr, uint64_t value, unsigned int size)
-{
+static void absent_write(void *opaque, hwaddr addr, uint64_t value, unsigned int size) {
     (void)opaque;
     (void)addr;
     (void)value;
     (void)size;
 }
 
-static uint64_t registers_read(void *opaque, hwaddr addr, unsigned int size)
-{
+static uint64_t registers_read(void *opaque, hwaddr addr, unsigned int size) {
     BrgpuDevice *s = opaque;
 
     return s->model ? brgpu_model_mmio_read(s->model, addr, size) : all_ones(size);
 }
 
-static void registers_write(void *opaque, hwaddr addr, uint64_t value, unsigned int size)
-{
+static void registers_write(void *opaque, hwaddr addr, uint64_t value, unsigned int size) {
     BrgpuDevice *s = opaque;
 
     if (s->model) {
@@ -164,16 +148,14 @@ static void registers_write(void *opaque, hwaddr addr, uint64_t value, unsigned 
 }
 
 /* Doorbells are written only; what a read gives is said by the hardware reference: 0. */
-static uint64_t doorbells_read(void *opaque, hwaddr addr, unsigned int size)
-{
+static uint64_t doorbells_read(void *opaque, hwaddr addr, unsigned int size) {
     BrgpuDevice *s = opaque;
 
     (void)addr;
     return s->model ? 0 : all_ones(size);
 }
 
-static void doorbells_write(void *opaque, hwaddr addr, uint64_t value, unsigned int size)
-{
+static void doorbells_write(void *opaque, hwaddr addr, uint64_t value, unsigned int size) {
     BrgpuDevice *s = opaque;
 
     if (s->model) {
@@ -181,37 +163,29 @@ static void doorbells_write(void *opaque, hwaddr addr, uint64_t value, unsigned 
     }
 }
 
-#define BAR_ACCESS                                                                                \
-    .endianness = DEVICE_LITTLE_ENDIAN, .valid.min_access_size = 1, .valid.max_access_size = 8,   \
-    .impl.min_access_size = 1, .impl.max_access_size = 8
+/* Odd sizes and alignments reach the model: what they do is part of the contract. */
+#define BAR_OPS(read_function, write_function)                                                     \
+    {                                                                                              \
+        .read = (read_function),                                                                   \
+        .write = (write_function),                                                                 \
+        .endianness = DEVICE_LITTLE_ENDIAN,                                                        \
+        .valid = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},                  \
+        .impl = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},                   \
+    }
 
-static const MemoryRegionOps absent_ops = {
-    .read = absent_read,
-    .write = absent_write,
-    BAR_ACCESS,
-};
-static const MemoryRegionOps register_ops = {
-    .read = registers_read,
-    .write = registers_write,
-    BAR_ACCESS,
-};
-static const MemoryRegionOps doorbell_ops = {
-    .read = doorbells_read,
-    .write = doorbells_write,
-    BAR_ACCESS,
-};
+static const MemoryRegionOps absent_ops = BAR_OPS(absent_read, absent_write);
+static const MemoryRegionOps register_ops = BAR_OPS(registers_read, registers_write);
+static const MemoryRegionOps doorbell_ops = BAR_OPS(doorbells_read, doorbells_write);
 
 /* Covers a BAR with all ones, switched on while the card doesn't answer. */
-static void add_cover(BrgpuDevice *s, MemoryRegion *cover, MemoryRegion *bar)
-{
+static void add_cover(BrgpuDevice *s, MemoryRegion *cover, MemoryRegion *bar) {
     memory_region_init_io(cover, OBJECT(s), &absent_ops, s, "brgpu-absent",
                           memory_region_size(bar));
     memory_region_set_enabled(cover, false);
     memory_region_add_subregion_overlap(bar, 0, cover, 16);
 }
 
-static void update_presence(BrgpuDevice *s)
-{
+static void update_presence(BrgpuDevice *s) {
     memory_region_transaction_begin();
     for (unsigned int i = 0; i < ARRAY_SIZE(s->covers); i++) {
         memory_region_set_enabled(&s->covers[i], brgpu_device_absent(s));
@@ -224,8 +198,7 @@ static void update_presence(BrgpuDevice *s)
  * a second time, so that its life is QEMU's affair: another device's DMA may hold on to it after
  * this card is unplugged.
  */
-static bool init_vram_bar(BrgpuDevice *s, Error **errp)
-{
+static bool init_vram_bar(BrgpuDevice *s, Error **errp) {
     uint64_t aperture = s->info.bar_bytes[BRGPU_MODEL_BAR_VRAM];
     uint64_t visible = MIN(aperture, s->info.vram_bytes);
     Error *err = NULL;
@@ -247,16 +220,16 @@ static bool init_vram_bar(BrgpuDevice *s, Error **errp)
     return true;
 }
 
-static bool check_info(const struct brgpu_model_info *info, Error **errp)
-{
-    static const int bars[] = { BRGPU_MODEL_BAR_REGISTERS, BRGPU_MODEL_BAR_VRAM,
-                                BRGPU_MODEL_BAR_DOORBELLS };
+static bool check_info(const struct brgpu_model_info *info, Error **errp) {
+    static const int bars[] = {BRGPU_MODEL_BAR_REGISTERS, BRGPU_MODEL_BAR_VRAM,
+                               BRGPU_MODEL_BAR_DOORBELLS};
     uint64_t registers = info->bar_bytes[BRGPU_MODEL_BAR_REGISTERS];
 
     for (unsigned int i = 0; i < ARRAY_SIZE(bars); i++) {
         if (!is_power_of_2(info->bar_bytes[bars[i]])) {
-            error_setg(errp, "the model gives BAR %d a size of 0x%" PRIx64
-                       ", which is no power of two", bars[i], info->bar_bytes[bars[i]]);
+            error_setg(errp,
+                       "the model gives BAR %d a size of 0x%" PRIx64 ", which is no power of two",
+                       bars[i], info->bar_bytes[bars[i]]);
             return false;
         }
     }
@@ -269,8 +242,7 @@ static bool check_info(const struct brgpu_model_info *info, Error **errp)
     return true;
 }
 
-static bool init_bars(BrgpuDevice *s, Error **errp)
-{
+static bool init_bars(BrgpuDevice *s, Error **errp) {
     PCIDevice *pci = PCI_DEVICE(s);
     uint8_t memory64 = PCI_BASE_ADDRESS_SPACE_MEMORY | PCI_BASE_ADDRESS_MEM_TYPE_64;
 
@@ -292,16 +264,14 @@ static bool init_bars(BrgpuDevice *s, Error **errp)
 }
 
 /* A region that is added to another holds a reference to its owner, this device. */
-static void remove_subregions(BrgpuDevice *s)
-{
+static void remove_subregions(BrgpuDevice *s) {
     memory_region_del_subregion(&s->bar_vram, &s->vram);
     memory_region_del_subregion(&s->bar_registers, &s->covers[0]);
     memory_region_del_subregion(&s->bar_vram, &s->covers[1]);
     memory_region_del_subregion(&s->bar_doorbells, &s->covers[2]);
 }
 
-static bool init_msix(BrgpuDevice *s, Error **errp)
-{
+static bool init_msix(BrgpuDevice *s, Error **errp) {
     PCIDevice *pci = PCI_DEVICE(s);
 
     if (msix_init(pci, s->info.msix_vectors, &s->bar_registers, BRGPU_MODEL_BAR_REGISTERS,
@@ -317,8 +287,7 @@ static bool init_msix(BrgpuDevice *s, Error **errp)
 
 /* ---- states of the card and of the machine ---- */
 
-static void set_paused(BrgpuDevice *s, bool *cause, bool pause)
-{
+static void set_paused(BrgpuDevice *s, bool *cause, bool pause) {
     if (*cause == pause) {
         return;
     }
@@ -333,16 +302,14 @@ static void set_paused(BrgpuDevice *s, bool *cause, bool pause)
     }
 }
 
-void brgpu_device_set_powered_down(BrgpuDevice *s, bool down)
-{
+void brgpu_device_set_powered_down(BrgpuDevice *s, bool down) {
     if (s->powered_down != down) {
         set_paused(s, &s->powered_down, down);
         update_presence(s);
     }
 }
 
-void brgpu_device_set_surprise_removed(BrgpuDevice *s, bool removed)
-{
+void brgpu_device_set_surprise_removed(BrgpuDevice *s, bool removed) {
     if (s->surprise_removed == removed) {
         return;
     }
@@ -365,8 +332,7 @@ void brgpu_device_set_surprise_removed(BrgpuDevice *s, bool removed)
  * Waits until no worker touches guest memory any more. They may need the BQL, which is held here,
  * only for their DMA requests, so these are answered meanwhile.
  */
-static void wait_for_rest(BrgpuDevice *s)
-{
+static void wait_for_rest(BrgpuDevice *s) {
     for (int64_t waited = 0; !brgpu_model_is_paused(s->model); waited += STOP_POLL_US) {
         if (waited >= STOP_PATIENCE_US) {
             warn_report("%s: still working %d ms after the machine was stopped",
@@ -379,8 +345,7 @@ static void wait_for_rest(BrgpuDevice *s)
     }
 }
 
-static void machine_state_changed(void *opaque, bool running, RunState state)
-{
+static void machine_state_changed(void *opaque, bool running, RunState state) {
     BrgpuDevice *s = opaque;
 
     (void)state;
@@ -393,8 +358,7 @@ static void machine_state_changed(void *opaque, bool running, RunState state)
     }
 }
 
-static void device_reset(DeviceState *dev)
-{
+static void device_reset(DeviceState *dev) {
     BrgpuDevice *s = BRGPU_DEVICE(dev);
 
     brgpu_config_reset(s);
@@ -407,8 +371,7 @@ static void device_reset(DeviceState *dev)
 
 /* ---- life ---- */
 
-static bool create_model(BrgpuDevice *s, Error **errp)
-{
+static bool create_model(BrgpuDevice *s, Error **errp) {
     char why[256] = "no reason given";
     struct brgpu_model_config config = {
         .struct_size = sizeof(config),
@@ -437,8 +400,7 @@ static bool create_model(BrgpuDevice *s, Error **errp)
 /*
  * Joins the workers, with the BQL held: from brgpu_dma_stop() on none of them can need it.
  */
-static void destroy_model(BrgpuDevice *s)
-{
+static void destroy_model(BrgpuDevice *s) {
     brgpu_model *model = s->model;
 
     if (model) {
@@ -450,14 +412,12 @@ static void destroy_model(BrgpuDevice *s)
 }
 
 /* exit() runs destructors of libraries that the workers use, so the workers have to be gone. */
-static void qemu_exits(Notifier *notifier, void *data)
-{
+static void qemu_exits(Notifier *notifier, void *data) {
     (void)data;
     destroy_model(container_of(notifier, BrgpuDevice, exit_notifier));
 }
 
-static void realize(PCIDevice *pci, Error **errp)
-{
+static void realize(PCIDevice *pci, Error **errp) {
     BrgpuDevice *s = BRGPU_DEVICE(pci);
 
     brgpu_log_init(&s->log);
@@ -498,8 +458,7 @@ no_model:
     brgpu_log_destroy(&s->log);
 }
 
-static void unrealize(PCIDevice *pci)
-{
+static void unrealize(PCIDevice *pci) {
     BrgpuDevice *s = BRGPU_DEVICE(pci);
 
     qemu_remove_exit_notifier(&s->exit_notifier);
@@ -513,8 +472,7 @@ static void unrealize(PCIDevice *pci)
     brgpu_log_destroy(&s->log);
 }
 
-static void instance_init(Object *obj)
-{
+static void instance_init(Object *obj) {
     BrgpuDevice *s = BRGPU_DEVICE(obj);
 
     s->early_properties = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -522,8 +480,7 @@ static void instance_init(Object *obj)
     PCI_DEVICE(obj)->cap_present |= QEMU_PCI_CAP_EXPRESS;
 }
 
-static void instance_finalize(Object *obj)
-{
+static void instance_finalize(Object *obj) {
     g_hash_table_destroy(BRGPU_DEVICE(obj)->early_properties);
 }
 
@@ -542,8 +499,7 @@ static const VMStateDescription unmigratable = {
     .unmigratable = 1,
 };
 
-static void base_class_init(ObjectClass *klass, void *data)
-{
+static void base_class_init(ObjectClass *klass, void *data) {
     DeviceClass *device = DEVICE_CLASS(klass);
     PCIDeviceClass *pci = PCI_DEVICE_CLASS(klass);
 
@@ -561,8 +517,7 @@ static void base_class_init(ObjectClass *klass, void *data)
     brgpu_properties_add(klass);
 }
 
-static void product_class_init(ObjectClass *klass, void *data)
-{
+static void product_class_init(ObjectClass *klass, void *data) {
     BRGPU_DEVICE_CLASS(klass)->product = data;
     DEVICE_CLASS(klass)->desc = "BR1xx-class compute card (virtual)";
 }
@@ -576,12 +531,11 @@ static const TypeInfo base_type = {
     .instance_finalize = instance_finalize,
     .class_size = sizeof(BrgpuDeviceClass),
     .class_init = base_class_init,
-    .interfaces = (InterfaceInfo[]){ { INTERFACE_PCIE_DEVICE }, {} },
+    .interfaces = (InterfaceInfo[]){{INTERFACE_PCIE_DEVICE}, {}},
 };
 
-void brgpu_device_register_types(void)
-{
-    static const char *const products[] = { "br106", "br110", "br166" };
+void brgpu_device_register_types(void) {
+    static const char *const products[] = {"br106", "br110", "br166"};
 
     type_register_static(&base_type);
     for (unsigned int i = 0; i < ARRAY_SIZE(products); i++) {

@@ -19,7 +19,7 @@
 #include "qemu/error-report.h"
 
 /* The unit of the IOMMU cache; IOMMUs of all architectures that have PCI map at least this. */
-#define IOTLB_PAGE 4096ULL
+#define IOTLB_PAGE        4096ULL
 /* 1 GiB of buffers. Beyond, all is dropped and looked up again. */
 #define IOTLB_MAX_ENTRIES 262144u
 
@@ -69,23 +69,20 @@ struct BrgpuDmaRequest {
 
 /* ---- the table of RAM that needs no translation ---- */
 
-static void free_table(BrgpuRamTable *table)
-{
+static void free_table(BrgpuRamTable *table) {
     for (unsigned int i = 0; i < table->count; i++) {
         memory_region_unref(table->ranges[i].mr);
     }
     g_free(table);
 }
 
-static int compare_ranges(const void *a, const void *b)
-{
+static int compare_ranges(const void *a, const void *b) {
     const BrgpuRamRange *left = a, *right = b;
 
     return left->base < right->base ? -1 : left->base > right->base;
 }
 
-static void publish_table(BrgpuDma *dma)
-{
+static void publish_table(BrgpuDma *dma) {
     BrgpuRamTable *old = dma->table;
     unsigned int count = dma->sections->len;
     BrgpuRamTable *table = g_malloc0(sizeof(*table) + count * sizeof(BrgpuRamRange));
@@ -109,8 +106,7 @@ static void publish_table(BrgpuDma *dma)
     }
 }
 
-static const BrgpuRamRange *find_range(const BrgpuRamTable *table, hwaddr addr)
-{
+static const BrgpuRamRange *find_range(const BrgpuRamTable *table, hwaddr addr) {
     unsigned int low = 0, high = table->count;
 
     while (low < high) {
@@ -130,13 +126,11 @@ static const BrgpuRamRange *find_range(const BrgpuRamTable *table, hwaddr addr)
 
 /* ---- the cache of what IOMMUs have translated ---- */
 
-static uint64_t iotlb_key(hwaddr addr, bool write)
-{
+static uint64_t iotlb_key(hwaddr addr, bool write) {
     return (addr & ~(IOTLB_PAGE - 1)) | write;
 }
 
-static void free_iotlb_entry(gpointer data)
-{
+static void free_iotlb_entry(gpointer data) {
     BrgpuIotlbEntry *entry = data;
 
     memory_region_unref(entry->mr);
@@ -147,8 +141,7 @@ static void free_iotlb_entry(gpointer data)
  * Drops [first, last] and tells the model. The regions stay referenced until the model has let go
  * of their pointers.
  */
-static void drop_iotlb(BrgpuDma *dma, hwaddr first, hwaddr last)
-{
+static void drop_iotlb(BrgpuDma *dma, hwaddr first, hwaddr last) {
     g_autoptr(GPtrArray) dropped = g_ptr_array_new_with_free_func(free_iotlb_entry);
     bool all = first == 0 && last == HWADDR_MAX;
     GHashTableIter iter;
@@ -191,8 +184,7 @@ static void drop_iotlb(BrgpuDma *dma, hwaddr first, hwaddr last)
     }
 }
 
-static void iommu_changed(IOMMUNotifier *notifier, IOMMUTLBEntry *change)
-{
+static void iommu_changed(IOMMUNotifier *notifier, IOMMUTLBEntry *change) {
     BrgpuIommu *iommu = container_of(notifier, BrgpuIommu, notifier);
     hwaddr first, last;
 
@@ -208,8 +200,7 @@ static void iommu_changed(IOMMUNotifier *notifier, IOMMUTLBEntry *change)
     }
 }
 
-static BrgpuIommu *find_iommu(BrgpuDma *dma, hwaddr addr)
-{
+static BrgpuIommu *find_iommu(BrgpuDma *dma, hwaddr addr) {
     for (GList *item = dma->iommus; item; item = item->next) {
         BrgpuIommu *iommu = item->data;
         hwaddr first = iommu->notifier.start + iommu->offset;
@@ -221,8 +212,7 @@ static BrgpuIommu *find_iommu(BrgpuDma *dma, hwaddr addr)
     return NULL;
 }
 
-static void *lookup_iotlb(BrgpuDma *dma, hwaddr addr, size_t *len, bool write)
-{
+static void *lookup_iotlb(BrgpuDma *dma, hwaddr addr, size_t *len, bool write) {
     uint64_t key = iotlb_key(addr, write);
     hwaddr in_page = addr & (IOTLB_PAGE - 1);
     BrgpuIotlbEntry *entry;
@@ -239,8 +229,7 @@ static void *lookup_iotlb(BrgpuDma *dma, hwaddr addr, size_t *len, bool write)
 }
 
 /* BQL. A page that is RAM as a whole goes into the cache; *len is cut at its end. */
-static void *translate(BrgpuDma *dma, hwaddr addr, size_t *len, bool write)
-{
+static void *translate(BrgpuDma *dma, hwaddr addr, size_t *len, bool write) {
     hwaddr page = addr & ~(IOTLB_PAGE - 1);
     BrgpuIommu *iommu = find_iommu(dma, addr);
     BrgpuIotlbEntry *entry;
@@ -279,14 +268,13 @@ static void *translate(BrgpuDma *dma, hwaddr addr, size_t *len, bool write)
 
 /* ---- memory listeners ---- */
 
-static void add_iommu(BrgpuDma *dma, MemoryRegionSection *section)
-{
+static void add_iommu(BrgpuDma *dma, MemoryRegionSection *section) {
     IOMMUMemoryRegion *iommu_mr = IOMMU_MEMORY_REGION(section->mr);
     hwaddr first = section->offset_within_region;
     hwaddr last = first + int128_get64(int128_sub(section->size, int128_one()));
     int index = memory_region_iommu_attrs_to_index(iommu_mr, MEMTXATTRS_UNSPECIFIED);
     /* Full notification, which is right after unmaps of every kind, or that of a device TLB. */
-    IOMMUNotifierFlag wanted[] = { IOMMU_NOTIFIER_IOTLB_EVENTS, IOMMU_NOTIFIER_DEVIOTLB_UNMAP };
+    IOMMUNotifierFlag wanted[] = {IOMMU_NOTIFIER_IOTLB_EVENTS, IOMMU_NOTIFIER_DEVIOTLB_UNMAP};
     BrgpuIommu *iommu = g_new0(BrgpuIommu, 1);
 
     iommu->dma = dma;
@@ -307,8 +295,7 @@ static void add_iommu(BrgpuDma *dma, MemoryRegionSection *section)
     dma->iommus = g_list_prepend(dma->iommus, iommu);
 }
 
-static void remove_iommu(BrgpuDma *dma, MemoryRegionSection *section)
-{
+static void remove_iommu(BrgpuDma *dma, MemoryRegionSection *section) {
     for (GList *item = dma->iommus; item; item = item->next) {
         BrgpuIommu *iommu = item->data;
 
@@ -329,8 +316,7 @@ static void remove_iommu(BrgpuDma *dma, MemoryRegionSection *section)
     }
 }
 
-static void section_added(MemoryListener *listener, MemoryRegionSection *section)
-{
+static void section_added(MemoryListener *listener, MemoryRegionSection *section) {
     BrgpuDma *dma = container_of(listener, BrgpuDma, listener);
 
     if (memory_region_is_iommu(section->mr)) {
@@ -340,8 +326,8 @@ static void section_added(MemoryListener *listener, MemoryRegionSection *section
         BrgpuRamRange range = {
             .base = section->offset_within_address_space,
             .size = int128_get64(section->size),
-            .host = (uint8_t *)memory_region_get_ram_ptr(section->mr) +
-                    section->offset_within_region,
+            .host =
+                (uint8_t *)memory_region_get_ram_ptr(section->mr) + section->offset_within_region,
             .mr = section->mr,
             .readonly = section->readonly || !memory_access_is_direct(section->mr, true),
         };
@@ -352,8 +338,7 @@ static void section_added(MemoryListener *listener, MemoryRegionSection *section
     }
 }
 
-static void section_removed(MemoryListener *listener, MemoryRegionSection *section)
-{
+static void section_removed(MemoryListener *listener, MemoryRegionSection *section) {
     BrgpuDma *dma = container_of(listener, BrgpuDma, listener);
 
     if (memory_region_is_iommu(section->mr)) {
@@ -374,8 +359,7 @@ static void section_removed(MemoryListener *listener, MemoryRegionSection *secti
     }
 }
 
-static void sections_committed(MemoryListener *listener)
-{
+static void sections_committed(MemoryListener *listener) {
     BrgpuDma *dma = container_of(listener, BrgpuDma, listener);
 
     if (dma->sections_changed) {
@@ -386,8 +370,7 @@ static void sections_committed(MemoryListener *listener)
 }
 
 /* What IOMMUs translate to: when memory leaves it, translations into it are void. */
-static void target_section_removed(MemoryListener *listener, MemoryRegionSection *section)
-{
+static void target_section_removed(MemoryListener *listener, MemoryRegionSection *section) {
     BrgpuDma *dma = container_of(listener, BrgpuDma, target_listener);
 
     if (memory_region_is_ram(section->mr)) {
@@ -395,8 +378,7 @@ static void target_section_removed(MemoryListener *listener, MemoryRegionSection
     }
 }
 
-static void target_committed(MemoryListener *listener)
-{
+static void target_committed(MemoryListener *listener) {
     BrgpuDma *dma = container_of(listener, BrgpuDma, target_listener);
 
     if (dma->target_removed) {
@@ -407,21 +389,19 @@ static void target_committed(MemoryListener *listener)
 
 /* ---- requests that need the BQL ---- */
 
-static void answer(BrgpuDma *dma, BrgpuDmaRequest *request)
-{
+static void answer(BrgpuDma *dma, BrgpuDmaRequest *request) {
     if (request->kind == REQUEST_TRANSLATE) {
         request->host = translate(dma, request->addr, &request->len, request->write);
     } else {
-        MemTxResult result = address_space_rw(dma->as, request->addr, MEMTXATTRS_UNSPECIFIED,
-                                              request->buf, request->len,
-                                              request->kind == REQUEST_WRITE);
+        MemTxResult result =
+            address_space_rw(dma->as, request->addr, MEMTXATTRS_UNSPECIFIED, request->buf,
+                             request->len, request->kind == REQUEST_WRITE);
 
         request->result = result == MEMTX_OK ? 0 : -1;
     }
 }
 
-void brgpu_dma_serve(BrgpuDma *dma)
-{
+void brgpu_dma_serve(BrgpuDma *dma) {
     qemu_mutex_lock(&dma->lock);
     while (!QSIMPLEQ_EMPTY(&dma->queue)) {
         BrgpuDmaRequest *request = QSIMPLEQ_FIRST(&dma->queue);
@@ -436,14 +416,12 @@ void brgpu_dma_serve(BrgpuDma *dma)
     qemu_mutex_unlock(&dma->lock);
 }
 
-static void serve_bh(void *opaque)
-{
+static void serve_bh(void *opaque) {
     brgpu_dma_serve(opaque);
 }
 
 /* Returns with request's answers filled in; they are preset to failure. */
-static void submit(BrgpuDma *dma, BrgpuDmaRequest *request)
-{
+static void submit(BrgpuDma *dma, BrgpuDmaRequest *request) {
     request->host = NULL;
     request->result = -1;
     request->done = false;
@@ -458,8 +436,7 @@ static void submit(BrgpuDma *dma, BrgpuDmaRequest *request)
     qemu_mutex_unlock(&dma->lock);
 }
 
-static void cancel_locked(BrgpuDma *dma)
-{
+static void cancel_locked(BrgpuDma *dma) {
     BrgpuDmaRequest *request;
 
     while ((request = QSIMPLEQ_FIRST(&dma->queue)) != NULL) {
@@ -469,15 +446,13 @@ static void cancel_locked(BrgpuDma *dma)
     qemu_cond_broadcast(&dma->done);
 }
 
-void brgpu_dma_cancel(BrgpuDma *dma)
-{
+void brgpu_dma_cancel(BrgpuDma *dma) {
     qemu_mutex_lock(&dma->lock);
     cancel_locked(dma);
     qemu_mutex_unlock(&dma->lock);
 }
 
-void brgpu_dma_stop(BrgpuDma *dma)
-{
+void brgpu_dma_stop(BrgpuDma *dma) {
     qemu_mutex_lock(&dma->lock);
     dma->stopping = true;
     cancel_locked(dma);
@@ -486,8 +461,7 @@ void brgpu_dma_stop(BrgpuDma *dma)
 
 /* ---- for the workers ---- */
 
-void *brgpu_dma_map(BrgpuDma *dma, uint64_t addr, size_t *len, bool write)
-{
+void *brgpu_dma_map(BrgpuDma *dma, uint64_t addr, size_t *len, bool write) {
     BrgpuDmaRequest request;
     bool has_iommu = false;
     void *host = NULL;
@@ -495,8 +469,7 @@ void *brgpu_dma_map(BrgpuDma *dma, uint64_t addr, size_t *len, bool write)
     if (*len == 0) {
         return NULL;
     }
-    WITH_RCU_READ_LOCK_GUARD()
-    {
+    WITH_RCU_READ_LOCK_GUARD() {
         const BrgpuRamTable *table = qatomic_rcu_read(&dma->table);
         const BrgpuRamRange *range = table ? find_range(table, addr) : NULL;
 
@@ -517,9 +490,8 @@ void *brgpu_dma_map(BrgpuDma *dma, uint64_t addr, size_t *len, bool write)
     if (host) {
         return host;
     }
-    request = (BrgpuDmaRequest){
-        .kind = REQUEST_TRANSLATE, .addr = addr, .len = *len, .write = write
-    };
+    request =
+        (BrgpuDmaRequest){.kind = REQUEST_TRANSLATE, .addr = addr, .len = *len, .write = write};
     submit(dma, &request);
     if (request.host) {
         *len = request.len;
@@ -527,8 +499,7 @@ void *brgpu_dma_map(BrgpuDma *dma, uint64_t addr, size_t *len, bool write)
     return request.host;
 }
 
-void brgpu_dma_unmap(BrgpuDma *dma, void *ptr, size_t len, bool write, size_t accessed)
-{
+void brgpu_dma_unmap(BrgpuDma *dma, void *ptr, size_t len, bool write, size_t accessed) {
     ram_addr_t offset;
     MemoryRegion *mr;
 
@@ -543,11 +514,9 @@ void brgpu_dma_unmap(BrgpuDma *dma, void *ptr, size_t len, bool write, size_t ac
     }
 }
 
-int brgpu_dma_access(BrgpuDma *dma, uint64_t addr, void *buf, size_t len, bool write)
-{
+int brgpu_dma_access(BrgpuDma *dma, uint64_t addr, void *buf, size_t len, bool write) {
     BrgpuDmaRequest request = {
-        .kind = write ? REQUEST_WRITE : REQUEST_READ, .addr = addr, .buf = buf, .len = len
-    };
+        .kind = write ? REQUEST_WRITE : REQUEST_READ, .addr = addr, .buf = buf, .len = len};
 
     if (len == 0) {
         return 0;
@@ -558,8 +527,7 @@ int brgpu_dma_access(BrgpuDma *dma, uint64_t addr, void *buf, size_t len, bool w
 
 /* ---- life ---- */
 
-void brgpu_dma_init(BrgpuDma *dma, AddressSpace *as, bool ats)
-{
+void brgpu_dma_init(BrgpuDma *dma, AddressSpace *as, bool ats) {
     memset(dma, 0, sizeof(*dma));
     dma->as = as;
     dma->ats = ats;
@@ -586,13 +554,11 @@ void brgpu_dma_init(BrgpuDma *dma, AddressSpace *as, bool ats)
     memory_listener_register(&dma->target_listener, &address_space_memory);
 }
 
-void brgpu_dma_attach(BrgpuDma *dma, brgpu_model *model)
-{
+void brgpu_dma_attach(BrgpuDma *dma, brgpu_model *model) {
     dma->model = model;
 }
 
-void brgpu_dma_destroy(BrgpuDma *dma)
-{
+void brgpu_dma_destroy(BrgpuDma *dma) {
     memory_listener_unregister(&dma->target_listener);
     memory_listener_unregister(&dma->listener); /* removes all sections and commits */
     qemu_bh_delete(dma->bh);

@@ -16,7 +16,7 @@
 #include "brgpu-qemu-version.h"
 
 #define DEVICE_LIBRARY "brgpu-qemu-device.so"
-#define EXPORT __attribute__((visibility("default")))
+#define EXPORT         __attribute__((visibility("default")))
 
 typedef VersionInfo *query_version_function(Error **);
 typedef void register_module_function(void (*fn)(void), module_init_type type);
@@ -25,8 +25,7 @@ typedef const char *register_types_function(void);
 EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
 /* "Debian 1:7.2+dfsg-7+deb12u18+b3": a rebuild without a change of source ("+b3") is the same. */
-static bool same_package(const char *running)
-{
+static bool same_package(const char *running) {
     const char *found = strstr(running, " " BRGPU_QEMU_PACKAGE);
     const char *rest;
 
@@ -43,8 +42,7 @@ static bool same_package(const char *running)
     return *rest == '\0';
 }
 
-static bool check_version(char *why, size_t why_size)
-{
+static bool check_version(char *why, size_t why_size) {
     query_version_function *query =
         (query_version_function *)dlsym(RTLD_DEFAULT, "qmp_query_version");
     g_autofree char *version = NULL;
@@ -67,8 +65,7 @@ static bool check_version(char *why, size_t why_size)
     return false;
 }
 
-static bool load_device(char *why, size_t why_size)
-{
+static bool load_device(char *why, size_t why_size) {
     g_autofree char *folder = NULL;
     g_autofree char *path = NULL;
     register_types_function *register_types;
@@ -104,8 +101,7 @@ static bool load_device(char *why, size_t why_size)
 }
 
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
-                               char **argv)
-{
+                               char **argv) {
     char why[512];
 
     (void)id;
@@ -125,8 +121,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
 static register_module_function *register_module;
 
 /* While QEMU registers its own types, before it reads its options. */
-static void register_preloaded(void)
-{
+static void register_preloaded(void) {
     static bool queued_again;
     char why[512];
 
@@ -144,8 +139,7 @@ static void register_preloaded(void)
 }
 
 /* With -plugin this comes too late for module_call_init(), and does nothing. */
-__attribute__((constructor)) static void preloaded(void)
-{
+__attribute__((constructor)) static void preloaded(void) {
     register_module = (register_module_function *)dlsym(RTLD_DEFAULT, "register_module_init");
     if (register_module && dlsym(RTLD_DEFAULT, "qmp_query_version")) {
         register_module(register_preloaded, MODULE_INIT_QOM);

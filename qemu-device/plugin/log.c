@@ -8,22 +8,19 @@
 #include "qemu/error-report.h"
 #include "qemu/log.h"
 
-#define WINDOW_NS G_GINT64_CONSTANT(1000000000)
+#define WINDOW_NS        G_GINT64_CONSTANT(1000000000)
 #define LINES_PER_WINDOW 50
 
-void brgpu_log_init(BrgpuLog *log)
-{
+void brgpu_log_init(BrgpuLog *log) {
     qemu_mutex_init(&log->lock);
 }
 
-void brgpu_log_destroy(BrgpuLog *log)
-{
+void brgpu_log_destroy(BrgpuLog *log) {
     qemu_mutex_destroy(&log->lock);
 }
 
 /* True if one more line may be written; *suppressed is what was held back in the last window. */
-static bool take_line(BrgpuLog *log, unsigned int *suppressed)
-{
+static bool take_line(BrgpuLog *log, unsigned int *suppressed) {
     int64_t now = g_get_monotonic_time() * 1000;
     bool allowed;
 
@@ -45,8 +42,7 @@ static bool take_line(BrgpuLog *log, unsigned int *suppressed)
     return allowed;
 }
 
-void brgpu_log_text(BrgpuLog *log, const char *card, int level, const char *text)
-{
+void brgpu_log_text(BrgpuLog *log, const char *card, int level, const char *text) {
     unsigned int suppressed;
     int mask;
 

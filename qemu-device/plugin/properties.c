@@ -11,8 +11,7 @@
 #define MAX_TEXT 4096
 
 static void get_model_property(Object *obj, Visitor *v, const char *name, void *opaque,
-                               Error **errp)
-{
+                               Error **errp) {
     BrgpuDevice *s = BRGPU_DEVICE(obj);
     const char *model_name = opaque;
     g_autofree char *text = g_malloc0(MAX_TEXT);
@@ -37,8 +36,7 @@ static void get_model_property(Object *obj, Visitor *v, const char *name, void *
     visit_type_str(v, name, &text, errp);
 }
 
-static void set_on_model(BrgpuDevice *s, const char *name, const char *value, Error **errp)
-{
+static void set_on_model(BrgpuDevice *s, const char *name, const char *value, Error **errp) {
     char why[256] = "";
 
     if (brgpu_model_property_set(s->model, name, value, why, sizeof(why)) < 0) {
@@ -47,8 +45,7 @@ static void set_on_model(BrgpuDevice *s, const char *name, const char *value, Er
 }
 
 static void set_model_property(Object *obj, Visitor *v, const char *name, void *opaque,
-                               Error **errp)
-{
+                               Error **errp) {
     BrgpuDevice *s = BRGPU_DEVICE(obj);
     const char *model_name = opaque;
     g_autofree char *value = NULL;
@@ -63,8 +60,7 @@ static void set_model_property(Object *obj, Visitor *v, const char *name, void *
     }
 }
 
-bool brgpu_properties_apply_early(BrgpuDevice *s, Error **errp)
-{
+bool brgpu_properties_apply_early(BrgpuDevice *s, Error **errp) {
     GHashTableIter iter;
     gpointer name, value;
 
@@ -82,20 +78,17 @@ bool brgpu_properties_apply_early(BrgpuDevice *s, Error **errp)
     return true;
 }
 
-static bool get_surprise_removed(Object *obj, Error **errp)
-{
+static bool get_surprise_removed(Object *obj, Error **errp) {
     (void)errp;
     return BRGPU_DEVICE(obj)->surprise_removed;
 }
 
-static void set_surprise_removed(Object *obj, bool value, Error **errp)
-{
+static void set_surprise_removed(Object *obj, bool value, Error **errp) {
     (void)errp;
     brgpu_device_set_surprise_removed(BRGPU_DEVICE(obj), value);
 }
 
-void brgpu_properties_add(ObjectClass *klass)
-{
+void brgpu_properties_add(ObjectClass *klass) {
     const char *name, *help;
     int writable;
 
@@ -104,8 +97,7 @@ void brgpu_properties_add(ObjectClass *klass)
     object_class_property_set_description(klass, "surprise-removed",
                                           "the card is gone from the bus: all reads give ones");
 
-    for (unsigned int i = 0;
-         (name = brgpu_model_property_name(i, &help, &writable)) != NULL; i++) {
+    for (unsigned int i = 0; (name = brgpu_model_property_name(i, &help, &writable)) != NULL; i++) {
         /* A name that QEMU or the glue uses already keeps its meaning. */
         if (object_class_property_find(klass, name)) {
             continue;

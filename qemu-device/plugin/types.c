@@ -11,12 +11,11 @@
 #include "qemu/module.h"
 
 /* A device of QEMU's own whose class fields are well known. */
-#define REFERENCE_TYPE "edu"
+#define REFERENCE_TYPE   "edu"
 #define REFERENCE_VENDOR PCI_VENDOR_ID_QEMU
 #define REFERENCE_DEVICE 0x11e8
 
-static bool same_class_layout(void)
-{
+static bool same_class_layout(void) {
     ObjectClass *klass = object_class_by_name(REFERENCE_TYPE);
     PCIDeviceClass *pci = klass ? PCI_DEVICE_CLASS(klass) : NULL;
 
@@ -24,8 +23,7 @@ static bool same_class_layout(void)
                     pci->realize != NULL && pci->config_read == NULL && pci->romfile == NULL);
 }
 
-const char *brgpu_qemu_register_types(void)
-{
+const char *brgpu_qemu_register_types(void) {
     static bool registered;
     static char why[256];
 
@@ -36,12 +34,12 @@ const char *brgpu_qemu_register_types(void)
         const char *type;
         size_t size;
     } embedded[] = {
-        { TYPE_OBJECT, sizeof(Object) },
-        { TYPE_DEVICE, sizeof(DeviceState) },
-        { TYPE_PCI_DEVICE, sizeof(PCIDevice) },
-        { TYPE_PCI_BUS, sizeof(PCIBus) },
-        { TYPE_MEMORY_REGION, sizeof(MemoryRegion) },
-        { TYPE_IOMMU_MEMORY_REGION, sizeof(IOMMUMemoryRegion) },
+        {TYPE_OBJECT, sizeof(Object)},
+        {TYPE_DEVICE, sizeof(DeviceState)},
+        {TYPE_PCI_DEVICE, sizeof(PCIDevice)},
+        {TYPE_PCI_BUS, sizeof(PCIBus)},
+        {TYPE_MEMORY_REGION, sizeof(MemoryRegion)},
+        {TYPE_IOMMU_MEMORY_REGION, sizeof(IOMMUMemoryRegion)},
     };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(embedded); i++) {

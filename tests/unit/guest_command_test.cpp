@@ -138,6 +138,13 @@ TEST_F(GuestOptions, TheCommandKeepsItsOptions) {
     EXPECT_EQ(options->command, (std::vector<std::string>{"ls", "-l", "--timeout", "7"}));
 }
 
+TEST_F(GuestOptions, TheLastOfSeveralCounts) {
+    const auto options = parse({"--timeout", "5", "--timeout", "9", "--env", "A=1", "--env", "B"});
+    ASSERT_TRUE(options);
+    EXPECT_EQ(options->timeout, 9);
+    EXPECT_EQ(options->environment, (std::vector<std::string>{"A=1", "B"}));
+}
+
 TEST_F(GuestOptions, WrongOnesEndWith125) {
     for (const std::vector<std::string> &words :
          std::vector<std::vector<std::string>>{{"--card", "br106,id=x"},

@@ -181,6 +181,12 @@ std::optional<Options> parse_options(int argc, char **argv, int &exit_code) {
     app.add_flag("--print-command", options.print_command, "show QEMU's command line and end");
     app.add_option("command", options.command, "what to run, after --");
     app.positionals_at_end();
+    // A caller may put its own after a script's: the last one counts.
+    for (const char *name :
+         {"--kernel", "--kernel-modules", "--append", "--memory", "--cpus", "--timeout",
+          "--boot-timeout", "--accel", "--module", "--module-args", "--firmware", "--qmp", "--qemu",
+          "--plugin", "--console-log", "--json"})
+        app.get_option(name)->take_last();
 
     try {
         app.parse(argc, argv);

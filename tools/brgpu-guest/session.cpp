@@ -118,7 +118,7 @@ void Session::start() {
     input_ = std::move(input.near);
     ::fcntl(input_.get(), F_SETFL, O_NONBLOCK);
     sender_ = std::make_unique<FrameSender>(control_.get());
-    if (options_.verbose)
+    if (options_.verbose || plan_.request.terminal)
         std::cerr << "brgpu-guest: booting " << plan_.kernel.name << " (" << plan_.kernel.release
                   << ") under " << (plan_.accelerator == Accelerator::Kvm ? "KVM" : "TCG") << "\n";
 }

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch.hpp"
+
+#include <algorithm>
+
+#include "brgpu/hw/isa.h"
+#include "scheduler.hpp"
+
+namespace brgpu::model {
+namespace {
+
+// Warp instructions between two looks at the turn: some 100 us.
+constexpr uint64_t budget = 20'000;
+// So many budgets, and a workgroup makes room for another of its dispatch.
+constexpr unsigned quantum_budgets = 16;
+// A fault that the page tables don't explain is given up after so many tries.
+constexpr unsigned max_tries = 8;
+
+// The worker whose thread this is, for callbacks from the engine.
+thread_local Worker *engine_caller = nullptr;
+
+// What stands behind null pages.
+alignas(simt::page_bytes) std::byte zero_page[simt::page_bytes];
+
+} // namespace
+
+// ---- VmMemory ----
+
+simt::PageMapping VmMemory::map_page(uint64_t page_va, uint8_t wanted) noexcept {
+    using Kind = Translation::Kind;
+    constexpr uint8_t writing = BRGPU_ACCESS_WRITE | BRGPU_ACCESS_ATOMIC;
+    Worker &worker = *engine_caller;
+    Translation page = mmu_.translate(worker, vm_, page_va, wanted, May::not_block);
+    if (page.kind == Kind::fault)
+        return {nullptr, 0, code_of(page.fault)};
+    if (page.kind == Kind::null)
+        return {zero_page, static_cast<uint8_t>(page.rights & ~writing), 0};
+    if (page.kind != Kind::pointer)
+        return {nullptr, 0, code_ask};
+    if (page.bytes < simt::page_bytes)
+        return {nullptr, 0, BRGPU_FAULT_BUS};
+    uint8_t rights = page.rights;
+    if ((rights & BRGPU_ACCESS_WRITE) && !(wanted & writing)) {
+        // The host may have given this pointer for reading only.
+        Translation writable = mmu_.translate(
+            worker, vm_, page_va, static_cast<uint8_t>(wanted | BRGPU_ACCESS_WRITE), May::not_block);
+        if (writable.kind == Kind::pointer && writable.bytes >= simt::page_bytes)
+            page = writable;
+        else
+            rights &= static_cast<uint8_t>(~writing);
+    }
+    return {page.pointer, rights, 0};
+}
+
+uint32_t VmMemory::rights_fault(uint64_t page_va, uint8_t wanted) noexcept {
+    Translation page = mmu_.translate(*engine_caller, vm_, page_va, wanted, May::not_block);
+    return page.kind == Translation::Kind::fault ? code_of(page.fault) : code_ask;
+}
+
+// ---- ComputeEngine ----
+
+ComputeEngine::ComputeEngine(Mmu &mmu, HostPort &host, const Product &product,
+                             uint32_t threads)
+    : mmu_(mmu), host_(host), product_(product), memories_(mmu.vms()) {
+    for (uint32_t i = 0; i < threads; i++)
+        seats_.push_back(std::make_unique<Seat>());
+}
+
+VmMemory &ComputeEngine::memory(uint16_t vm) {
+    std::lock_guard lock(memories_mutex_);
+    if (!memories_[vm])
+        memories_[vm] = std::make_unique<VmMemory>(mmu_, vm);
+    return *memories_[vm];
+}
+
+void ComputeEngine::invalidate_translations() {
+    std::lock_guard lock(memories_mutex_);
+    for (auto &memory : memories_) {
+        if (memory)
+            memory->invalidate_translations();
+    }
+}
+
+uint32_t ComputeEngine::cu_of(uint64_t workgroup) const {
+    uint64_t cu = workgroup % product_.cus;
+    uint64_t spc = workgroup / product_.cus % product_.spcs;
+    uint64_t die = workgroup / product_.cus / product_.spcs % product_.dies;
+    return static_cast<uint32_t>(die << 16 | spc << 8 | cu);
+}
+
+// ---- DispatchOp ----
+
+DispatchOp::DispatchOp(ComputeEngine &engine, Queue &queue, uint16_t vm,
+                       const simt::DispatchParams &params, bool hung)
+    : Op(Kind::dispatch), engine_(engine), queue_(queue), vm_(vm),
+      dispatch_(params, engine.memory(vm), engine), hung_(hung) {
+    update_pieces();
+}
+
+void DispatchOp::update_pieces() {
+    uint64_t pieces = parked_.size();
+    uint64_t resident = running_ + parked_.size();
+    uint64_t room = engine_.product().resident_groups;
+    if (resident < room)
+        pieces += std::min(dispatch_.workgroups() - next_, room - resident);
+    pieces_.store(hung_ ? 0 : pieces, std::memory_order_release);
+}
+
+bool DispatchOp::finished() const {
+    std::lock_guard lock(mutex_);
+    return !hung_ && done_ == dispatch_.workgroups();
+}
+
+// Workgroups that have not been started come before those that wait, until as many are resident as
+// the contract promises to run side by side.
+bool DispatchOp::claim(Worker &, simt::Workgroup &group) {
+    uint64_t index;
+    {
+        std::lock_guard lock(mutex_);
+        uint64_t resident = running_ + parked_.size();
+        bool fresh = next_ < dispatch_.workgroups() &&
+                     resident < engine_.product().resident_groups;
+        if (hung_ || (!fresh && parked_.empty()))
+            return false;
+        running_++;
+        if (!fresh) {
+            group = std::move(parked_.front());
+            parked_.pop_front();
+            update_pieces();
+            return true;
+        }
+        index = next_++;
+        update_pieces();
+    }
+    if (group.start(dispatch_, index, engine_.cu_of(index)))
+        return true;
+    // The host has no memory for it: report what the hardware would call a failed access.
+    Fault fault;
+    fault.vm = vm_;
+    fault.client = BRGPU_FAULT_CLIENT_SHADER;
+    fault.reason = BRGPU_FAULT_BUS;
+    fail(BRGPU_QUEUE_ERROR_BUS, fault);
+    std::lock_guard lock(mutex_);
+    running_--;
+    update_pieces();
+    return false;
+}
+
+void DispatchOp::park(simt::Workgroup &&group) {
+    std::lock_guard lock(mutex_);
+    running_--;
+    parked_.push_back(std::move(group));
+    update_pieces();
+}
+
+void DispatchOp::group_finished() {
+    uint64_t progress = dispatch_.progress();
+    {
+        std::lock_guard lock(mutex_);
+        running_--;
+        done_++;
+        if (progress > progress_seen_) {
+            queue_.progress.fetch_add(progress - progress_seen_, std::memory_order_relaxed);
+            progress_seen_ = progress;
+        }
+        update_pieces();
+    }
+    queue_.workgroups.fetch_add(1, std::memory_order_relaxed);
+    engine_.workgroups.fetch_add(1, std::memory_order_relaxed);
+}
+
+Fault DispatchOp::translate_fault(Worker &worker, const simt::Fault &found) {
+    Fault fault;
+    fault.vm = vm_;
+    fault.access = found.access;
+    fault.address = found.va;
+    fault.pc = found.pc;
+    fault.client = found.access & BRGPU_ACCESS_EXEC ? BRGPU_FAULT_CLIENT_FETCH
+                                                    : BRGPU_FAULT_CLIENT_SHADER;
+    switch (found.code) {
+    case simt::FaultCode::memory:
+        fault.reason = found.memory_code & 0xff;
+        fault.level = found.memory_code >> 8 & 7;
+        if (fault.reason == BRGPU_FAULT_NONE)
+            fault.reason = BRGPU_FAULT_BUS;
+        break;
+    case simt::FaultCode::address:
+        fault.reason = BRGPU_FAULT_ADDRESS;
+        if (found.va - BRGPU_LOCAL_BASE < BRGPU_APERTURE_SIZE)
+            fault.reason = BRGPU_FAULT_LOCAL;
+        if (found.va - BRGPU_PRIVATE_BASE < BRGPU_APERTURE_SIZE)
+            fault.reason = BRGPU_FAULT_PRIVATE;
+        break;
+    case simt::FaultCode::misaligned:
+        fault.reason = BRGPU_FAULT_MISALIGNED;
+        break;
+    case simt::FaultCode::environment: {
+        constexpr uint32_t ecall = 0x00000073;
+        uint32_t code = 0;
+        Fault ignored;
+        engine_.mmu().read(worker, vm_, found.pc, &code, sizeof(code), ignored);
+        fault.reason = code == ecall ? BRGPU_FAULT_ECALL : BRGPU_FAULT_EBREAK;
+        break;
+    }
+    case simt::FaultCode::trap:
+        fault.reason = BRGPU_FAULT_TRAP;
+        break;
+    case simt::FaultCode::deadlock:
+        fault.reason = BRGPU_FAULT_DEADLOCK;
+        break;
+    case simt::FaultCode::descriptor:
+        fault.reason = BRGPU_FAULT_TENSOR;
+        fault.client = BRGPU_FAULT_CLIENT_TENSOR;
+        break;
+    default:
+        fault.reason = BRGPU_FAULT_ILLEGAL;
+        break;
+    }
+    return fault;
+}
+
+bool DispatchOp::handle(Worker &worker, const simt::Fault &found, unsigned &tries) {
+    Fault fault = translate_fault(worker, found);
+    if (found.code == simt::FaultCode::memory) {
+        // Ask again, the host included: rights may be wider now, or the host was not asked yet.
+        uint64_t page = found.va & ~(simt::page_bytes - 1);
+        Translation now = engine_.mmu().translate(worker, vm_, page, found.access);
+        bool good = now.kind == Translation::Kind::pointer && now.bytes >= simt::page_bytes;
+        if (good && (now.rights & BRGPU_ACCESS_WRITE))
+            engine_.mmu().translate(worker, vm_, page, BRGPU_ACCESS_WRITE);
+        if (now.kind == Translation::Kind::gone)
+            return false;
+        if (good && ++tries < max_tries) {
+            if (!(found.memory_code & VmMemory::code_ask) || tries > 1)
+                engine_.memory(vm_).invalidate_translations();
+            return true;
+        }
+        if (now.kind == Translation::Kind::fault) {
+            fault.reason = now.fault.reason;
+            fault.level = now.fault.level;
+        } else {
+            fault.reason = BRGPU_FAULT_BUS;
+        }
+    }
+    fail(error_of(fault), fault);
+    return false;
+}
+
+DispatchOp::Next DispatchOp::run(Worker &worker, Turn &turn, simt::Workgroup &group) {
+    ComputeEngine::Seat &seat = engine_.seat(worker);
+    unsigned tries = 0;
+    for (unsigned budgets = 1;; budgets++) {
+        engine_caller = &worker;
+        simt::Outcome outcome =
+            group.run(seat.worker, {.budget = budget, .stop = &worker.attention});
+        engine_caller = nullptr;
+        engine_.instructions.fetch_add(outcome.counters.instructions, std::memory_order_relaxed);
+        if (outcome.status == simt::Status::finished) {
+            group_finished();
+            return Next::group_done;
+        }
+        if (outcome.status == simt::Status::faulted && engine_.host().current(worker)) {
+            if (!handle(worker, outcome.fault, tries)) {
+                park(std::move(group));
+                return Next::leave;
+            }
+        } else if (outcome.counters.instructions != 0) {
+            tries = 0;
+        }
+        if (turn.over(worker) || stopped()) {
+            park(std::move(group));
+            return Next::leave;
+        }
+        bool crowded = pieces_left() > 0;
+        if (crowded && (outcome.idle || budgets >= quantum_budgets)) {
+            park(std::move(group));
+            return Next::other_group;
+        }
+    }
+}
+
+void DispatchOp::work(Worker &worker, Turn &turn) {
+    simt::Workgroup &group = engine_.seat(worker).spare;
+    while (!stopped() && claim(worker, group)) {
+        Next next = run(worker, turn, group);
+        if (next == Next::leave || turn.over(worker))
+            return;
+    }
+}
+
+void DispatchOp::save(ImageWriter &out) const {
+    std::lock_guard lock(mutex_);
+    out.put(next_);
+    out.put(done_);
+    out.put(static_cast<uint64_t>(parked_.size()));
+    for (const simt::Workgroup &group : parked_)
+        out.put_bytes(group.save());
+}
+
+bool DispatchOp::restore(ImageReader &in) {
+    std::lock_guard lock(mutex_);
+    next_ = in.get<uint64_t>();
+    done_ = in.get<uint64_t>();
+    auto count = in.get<uint64_t>();
+    bool good = in.good() && next_ <= dispatch_.workgroups() && done_ <= next_ &&
+                next_ - done_ == count && count <= engine_.product().resident_groups;
+    for (uint64_t i = 0; good && i < count; i++) {
+        simt::Workgroup group;
+        good = group.restore(dispatch_, in.get_bytes()) && group.index() < next_;
+        parked_.push_back(std::move(group));
+    }
+    update_pieces();
+    return good;
+}
+
+} // namespace brgpu::model

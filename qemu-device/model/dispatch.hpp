@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+//
+// DISPATCH: workgroups of a kernel, run by the SIMT engine on the card's workers.
+#ifndef BRGPU_MODEL_DISPATCH_HPP
+#define BRGPU_MODEL_DISPATCH_HPP
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "mmu.hpp"
+#include "op.hpp"
+#include "products.hpp"
+#include "queue.hpp"
+#include "simt/engine.hpp"
+
+namespace brgpu::model {
+
+// A VM as the engine sees it. Lives as long as the card; used by every worker. It never asks the
+// host: what the host has to be asked for is answered by code_ask, resolved outside of the engine,
+// and tried again.
+class VmMemory final : public simt::Memory {
+  public:
+    static constexpr uint32_t code_ask = 1u << 31;
+
+    VmMemory(Mmu &mmu, uint16_t vm) : mmu_(mmu), vm_(vm) {}
+
+    simt::PageMapping map_page(uint64_t page_va, uint8_t wanted) noexcept override;
+    uint32_t rights_fault(uint64_t page_va, uint8_t wanted) noexcept override;
+
+    static uint32_t code_of(const Fault &fault) { return fault.reason | fault.level << 8; }
+
+  private:
+    Mmu &mmu_;
+    const uint16_t vm_;
+};
+
+// The part of the card that runs kernels: the engine's state of each worker, and the VMs.
+class ComputeEngine final : public simt::Host {
+  public:
+    ComputeEngine(Mmu &mmu, HostPort &host, const Product &product, uint32_t threads);
+
+    VmMemory &memory(uint16_t vm);
+    // Every worker drops what it has translated at its next safe point.
+    void invalidate_translations();
+    void invalidate_code(uint16_t vm) { memory(vm).invalidate_code(); }
+
+    uint64_t timestamp_ns() noexcept override { return host_.timestamp(); }
+    uint32_t cu_of(uint64_t workgroup) const;
+
+    struct Seat {
+        simt::Worker worker;
+        simt::Workgroup spare;
+    };
+    Seat &seat(const Worker &worker) { return *seats_[worker.index]; }
+
+    Mmu &mmu() { return mmu_; }
+    HostPort &host() { return host_; }
+    const Product &product() const { return product_; }
+
+    std::atomic<uint64_t> instructions{0};
+    std::atomic<uint64_t> workgroups{0};
+    std::atomic<uint64_t> dispatches{0};
+
+  private:
+    Mmu &mmu_;
+    HostPort &host_;
+    const Product &product_;
+    std::vector<std::unique_ptr<Seat>> seats_; // by Worker::index
+    std::mutex memories_mutex_; // protects memories_; a leaf lock
+    std::vector<std::unique_ptr<VmMemory>> memories_;
+};
+
+class DispatchOp final : public Op {
+  public:
+    // check_dispatch(params) has been none. A hung one never runs anything (fault on demand).
+    DispatchOp(ComputeEngine &engine, Queue &queue, uint16_t vm,
+               const simt::DispatchParams &params, bool hung);
+
+    uint64_t pieces_left() const override { return pieces_.load(std::memory_order_acquire); }
+    bool finished() const override;
+    void work(Worker &worker, Turn &turn) override;
+    void save(ImageWriter &out) const override;
+    bool restore(ImageReader &in);
+
+    const simt::DispatchParams &params() const { return dispatch_.params(); }
+
+  private:
+    enum class Next { group_done, other_group, leave };
+
+    bool claim(Worker &worker, simt::Workgroup &group);
+    void park(simt::Workgroup &&group);
+    void group_finished();
+    void update_pieces();
+    Next run(Worker &worker, Turn &turn, simt::Workgroup &group);
+    // What to do about a fault: true to try again.
+    bool handle(Worker &worker, const simt::Fault &fault, unsigned &tries);
+    Fault translate_fault(Worker &worker, const simt::Fault &fault);
+
+    ComputeEngine &engine_;
+    Queue &queue_;
+    const uint16_t vm_;
+    simt::Dispatch dispatch_;
+    const bool hung_;
+
+    mutable std::mutex mutex_; // protects the rest; a leaf lock
+    std::deque<simt::Workgroup> parked_;
+    uint64_t next_ = 0;   // first workgroup that has not been started
+    uint64_t done_ = 0;
+    uint32_t running_ = 0;
+    uint64_t progress_seen_ = 0;
+    std::atomic<uint64_t> pieces_{0};
+};
+
+} // namespace brgpu::model
+
+#endif

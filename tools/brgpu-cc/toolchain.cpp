@@ -61,39 +61,6 @@ bool file_exists(const fs::path &path) {
     return fs::exists(path, error);
 }
 
-// Features of OpenCL C 3.0 that the card has. Everything that isn't named here is off, images,
-// pipes and device-side enqueue among it.
-constexpr const char *opencl_extensions =
-    "-all,+cl_khr_fp64,+__opencl_c_fp64,+cl_khr_fp16,+cl_khr_byte_addressable_store,"
-    "+cl_khr_global_int32_base_atomics,+cl_khr_global_int32_extended_atomics,"
-    "+cl_khr_local_int32_base_atomics,+cl_khr_local_int32_extended_atomics,"
-    "+cl_khr_int64_base_atomics,+cl_khr_int64_extended_atomics,+__opencl_c_int64,"
-    "+cl_khr_subgroups,+__opencl_c_subgroups,+__opencl_c_generic_address_space,"
-    "+__opencl_c_program_scope_global_variables,+__opencl_c_atomic_order_acq_rel,"
-    "+cl_clang_storage_class_specifiers";
-
-// What clang's header would define by itself for a target that it knows to have them.
-constexpr const char *opencl_features[] = {
-    "__opencl_c_atomic_order_seq_cst",
-    "__opencl_c_atomic_scope_device",
-    "__opencl_c_atomic_scope_all_devices",
-    "__opencl_c_work_group_collective_functions",
-    "__opencl_c_ext_fp32_global_atomic_add",
-    "__opencl_c_ext_fp32_local_atomic_add",
-    "__opencl_c_ext_fp32_global_atomic_min_max",
-    "__opencl_c_ext_fp32_local_atomic_min_max",
-    "__opencl_c_ext_fp64_global_atomic_add",
-    "__opencl_c_ext_fp64_local_atomic_add",
-    "__opencl_c_ext_fp64_global_atomic_min_max",
-    "__opencl_c_ext_fp64_local_atomic_min_max",
-    "cl_ext_float_atomics",
-    "cl_khr_extended_bit_ops",
-    "cl_khr_subgroup_extended_types",
-    "cl_khr_subgroup_shuffle",
-    "cl_khr_subgroup_shuffle_relative",
-    "cl_khr_subgroup_rotate",
-};
-
 } // namespace
 
 bool find_toolchain(Toolchain &toolchain) {
@@ -196,10 +163,10 @@ bool run_frontend(const Toolchain &toolchain, const Options &options, const std:
     } else {
         argv.insert(argv.end(), {"-D__OPENCL_VERSION__=300", "-Xclang", "-finclude-default-header", "-Xclang",
                                  "-fdeclare-opencl-builtins", "-Xclang",
-                                 std::string("-cl-ext=") + opencl_extensions});
+                                 "-cl-ext=" BRGPU_OPENCL_EXTENSIONS});
         const bool has_features = options.cl_std >= "CL2.0" && options.cl_std.starts_with("CL");
         if (has_features)
-            for (const char *feature : opencl_features)
+            for (const char *feature : {BRGPU_OPENCL_FEATURES})
                 argv.push_back(std::string("-D") + feature + "=1");
     }
     argv.push_back("-isystem");

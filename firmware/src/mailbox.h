@@ -4,7 +4,8 @@
 
 #include "platform.h"
 
-/* One request and the response that is being made for it: both start with the same sequence and session. */
+/* One request and the response that is being made for it: both start with the same sequence and
+ * session. */
 struct exchange {
     struct brgpu_mbox_message request;
     struct brgpu_mbox_message response;

@@ -12,9 +12,9 @@
 #include "ras.h"
 #include "trap.h"
 
-#define MIE_TIMER (1u << 7)
+#define MIE_TIMER    (1u << 7)
 #define MIE_EXTERNAL (1u << 11)
-#define WATCHDOG_MS (2 * HEARTBEAT_MAX_MS)
+#define WATCHDOG_MS  (2 * HEARTBEAT_MAX_MS)
 
 void firmware_main(const struct brgpu_fw_header *header);
 

@@ -7,8 +7,8 @@
 #include "ras.h"
 
 static const struct brgpu_fw_header *image;
-static uint32_t session;         /* 0: no HELLO yet */
-static uint32_t version;         /* agreed */
+static uint32_t session;              /* 0: no HELLO yet */
+static uint32_t version;              /* agreed */
 static uint64_t reset_expected_until; /* 0: none is announced */
 
 void messages_init(const struct brgpu_fw_header *header) {

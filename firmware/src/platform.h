@@ -10,7 +10,7 @@
 #include <brgpu/hw/regs.h>
 
 #define NS_PER_MS 1000000u
-#define NS_PER_S 1000000000u
+#define NS_PER_S  1000000000u
 
 static inline uint32_t io_read(uint32_t address) {
     return *(volatile uint32_t *)address;

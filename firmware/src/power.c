@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clocks. The driver gives a range and a power limit; heat and power push a cap down from the top of
- * the range, step by step, and let it rise again, more slowly, with some distance to the threshold
- * so that it does not swing.
+ * Clocks. The driver gives a range and a power limit; heat and power push a cap down from the top
+ * of the range, step by step, and let it rise again, more slowly, with some distance to the
+ * threshold so that it does not swing.
  */
 #include "power.h"
 
 #include "log.h"
 
 #define STEP_DOWN_MHZ 100u
-#define STEP_UP_MHZ 50u
-#define COOL_ENOUGH 5000    /* millidegrees below the throttle temperature */
-#define BUSY_PERMILLE 20u   /* AUTO: a die that works more gets the high clock */
+#define STEP_UP_MHZ   50u
+#define COOL_ENOUGH   5000 /* millidegrees below the throttle temperature */
+#define BUSY_PERMILLE 20u  /* AUTO: a die that works more gets the high clock */
 
 struct die {
     struct brgpu_mbox_sensors_response sensors;
@@ -119,14 +119,14 @@ static void update_throttle(void) {
         throttle &= ~BRGPU_FW_THROTTLE_POWER;
 
     if (temperature >= throttle_temperature || power > setting.power_limit_mw)
-        cap_mhz = cap_mhz > hardware_mhz_min + STEP_DOWN_MHZ ? cap_mhz - STEP_DOWN_MHZ
-                                                             : hardware_mhz_min;
+        cap_mhz =
+            cap_mhz > hardware_mhz_min + STEP_DOWN_MHZ ? cap_mhz - STEP_DOWN_MHZ : hardware_mhz_min;
     else if (!throttle)
         cap_mhz = min_u32(cap_mhz + STEP_UP_MHZ, hardware_mhz_max);
 
-    io_write(BRGPU_CTL_THERMAL_ALARM,
-             (uint32_t)(throttle & BRGPU_FW_THROTTLE_THERMAL ? trip_temperature
-                                                             : throttle_temperature));
+    io_write(
+        BRGPU_CTL_THERMAL_ALARM,
+        (uint32_t)(throttle & BRGPU_FW_THROTTLE_THERMAL ? trip_temperature : throttle_temperature));
     if (throttle != before) {
         log_info("throttle reasons %x, clock cap %u MHz", throttle, cap_mhz);
         notify(BRGPU_FW_NOTIFY_THROTTLE, throttle, cap_mhz);
@@ -137,9 +137,9 @@ static void set_clocks(void) {
     for (uint32_t i = 0; i < die_count; i++) {
         uint32_t high = max_u32(min_u32(setting.core_mhz_max, cap_mhz), hardware_mhz_min);
         uint32_t low = min_u32(setting.core_mhz_min, high);
-        int fast = setting.state == BRGPU_FW_POWER_HIGH ||
-                   (setting.state == BRGPU_FW_POWER_AUTO &&
-                    dies[i].sensors.busy_permille > BUSY_PERMILLE);
+        int fast =
+            setting.state == BRGPU_FW_POWER_HIGH ||
+            (setting.state == BRGPU_FW_POWER_AUTO && dies[i].sensors.busy_permille > BUSY_PERMILLE);
         uint32_t mhz = throttle & BRGPU_FW_THROTTLE_TRIPPED ? hardware_mhz_min : fast ? high : low;
         io_write(BRGPU_CTL_DIE(i) + BRGPU_CTL_DIE_CORE_MHZ, mhz);
         dies[i].sensors.core_mhz = io_read(BRGPU_CTL_DIE(i) + BRGPU_CTL_DIE_CORE_MHZ);

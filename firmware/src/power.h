@@ -5,8 +5,8 @@
 #include "platform.h"
 
 void power_init(void);
-/* Reads the sensors, then sets clocks by what they say and by what the driver allows. Once a heartbeat period,
- * and when a temperature alarm comes. */
+/* Reads the sensors, then sets clocks by what they say and by what the driver allows. Once a
+ * heartbeat period, and when a temperature alarm comes. */
 void power_update(void);
 uint32_t power_dies(void);
 /* False: no such die. */

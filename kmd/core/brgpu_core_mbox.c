@@ -19,10 +19,11 @@ int brgpu_core_mbox_request(struct brgpu_core_mbox *mbox, struct brgpu_mbox_mess
 	if (bytes > BRGPU_MBOX_PAYLOAD_BYTES)
 		return -EMSGSIZE;
 	for (i = 0; i < BRGPU_MBOX_SLOTS; i++)
-		if (!mbox->pending[i].type)
+		if (!mbox->pending[i].used)
 			break;
 	if (i == BRGPU_MBOX_SLOTS)
 		return -EBUSY;
+	mbox->pending[i].used = true;
 	mbox->pending[i].type = type;
 	mbox->pending[i].sequence = mbox->sequence;
 
@@ -44,7 +45,7 @@ int brgpu_core_mbox_match(struct brgpu_core_mbox *mbox, const struct brgpu_mbox_
 
 	*why = "";
 	for (i = 0; i < BRGPU_MBOX_SLOTS; i++)
-		if (mbox->pending[i].type && mbox->pending[i].sequence == message->sequence &&
+		if (mbox->pending[i].used && mbox->pending[i].sequence == message->sequence &&
 		    message->session == mbox->session)
 			break;
 	if (i == BRGPU_MBOX_SLOTS) {
@@ -55,7 +56,7 @@ int brgpu_core_mbox_match(struct brgpu_core_mbox *mbox, const struct brgpu_mbox_
 	}
 	*handle = i;
 	type = mbox->pending[i].type;
-	mbox->pending[i].type = 0;
+	mbox->pending[i].used = false;
 	if (message->flags != BRGPU_MBOX_FLAG_RESPONSE)
 		*why = "response with wrong flags";
 	else if (message->type != type)
@@ -70,7 +71,7 @@ int brgpu_core_mbox_match(struct brgpu_core_mbox *mbox, const struct brgpu_mbox_
 void brgpu_core_mbox_abandon(struct brgpu_core_mbox *mbox, unsigned int handle)
 {
 	if (handle < BRGPU_MBOX_SLOTS)
-		mbox->pending[handle].type = 0;
+		mbox->pending[handle].used = false;
 }
 
 void brgpu_core_mbox_payload(const struct brgpu_mbox_message *message, void *out, size_t bytes)

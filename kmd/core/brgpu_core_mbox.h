@@ -18,7 +18,8 @@ extern "C" {
 
 struct brgpu_core_mbox_pending {
 	uint32_t sequence;
-	uint16_t type;		/* 0: free */
+	uint16_t type;
+	bool used;
 };
 
 struct brgpu_core_mbox {

@@ -58,8 +58,9 @@ std::array<std::uint8_t, 32> read_key(const std::string &path) {
         if (line.empty() || line.starts_with('#'))
             continue;
         std::size_t length = 0;
-        if (line.size() != 64 || sodium_hex2bin(key.data(), key.size(), line.data(), line.size(),
-                                                nullptr, &length, nullptr) != 0 ||
+        if (line.size() != 64 ||
+            sodium_hex2bin(key.data(), key.size(), line.data(), line.size(), nullptr, &length,
+                           nullptr) != 0 ||
             length != key.size())
             throw Error(fmt::format("{}: a key is a line of 64 hexadecimal digits", path));
         return key;

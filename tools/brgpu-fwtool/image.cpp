@@ -11,8 +11,8 @@
 namespace brgpu::fwtool {
 namespace {
 
-template <class T> T read_at(std::span<const std::byte> bytes, std::uint64_t offset,
-                             const std::string &name) {
+template <class T>
+T read_at(std::span<const std::byte> bytes, std::uint64_t offset, const std::string &name) {
     if (offset > bytes.size() || bytes.size() - offset < sizeof(T))
         throw Error(fmt::format("{}: ends within a header", name));
     T value;
@@ -82,9 +82,9 @@ Bytes sign_image(const Program &program, const Release &release, const Seed &see
     crypto_hash_sha512(header.payload_hash,
                        reinterpret_cast<const std::uint8_t *>(program.payload.data()),
                        program.payload.size());
-    const std::string build_id =
-        release.build_id.empty() ? to_hex(std::span(header.payload_hash).first(8))
-                                 : release.build_id;
+    const std::string build_id = release.build_id.empty()
+                                     ? to_hex(std::span(header.payload_hash).first(8))
+                                     : release.build_id;
     if (build_id.size() > sizeof header.build_id)
         throw Error(fmt::format("build id '{}' is longer than {} characters", build_id,
                                 sizeof header.build_id));

@@ -55,9 +55,8 @@ std::vector<std::uint32_t> parse_parts(std::string_view text, std::vector<std::u
 
 std::pair<std::string_view, std::string_view> split_range(std::string_view text) {
     const std::size_t dash = text.find('-');
-    return dash == std::string_view::npos
-               ? std::pair{text, text}
-               : std::pair{text.substr(0, dash), text.substr(dash + 1)};
+    return dash == std::string_view::npos ? std::pair{text, text}
+                                          : std::pair{text.substr(0, dash), text.substr(dash + 1)};
 }
 
 std::uint32_t parse_mailbox(std::string_view text) {
@@ -66,10 +65,10 @@ std::uint32_t parse_mailbox(std::string_view text) {
 }
 
 std::uint16_t parse_product(std::string_view text) {
-    for (const auto &[name, number] : {std::pair<std::string_view, std::uint16_t>
-                                           {"br106", BRGPU_PRODUCT_BR106},
-                                       {"br110", BRGPU_PRODUCT_BR110},
-                                       {"br166", BRGPU_PRODUCT_BR166}})
+    for (const auto &[name, number] :
+         {std::pair<std::string_view, std::uint16_t>{"br106", BRGPU_PRODUCT_BR106},
+          {"br110", BRGPU_PRODUCT_BR110},
+          {"br166", BRGPU_PRODUCT_BR166}})
         if (text == name)
             return number;
     const std::string_view digits = text.starts_with("0x") ? text.substr(2) : text;
@@ -161,7 +160,8 @@ int verify(const std::string &path, const brgpu::controller::BootCard &card, boo
 void generate_keys(const std::string &prefix) {
     Seed seed{};
     randombytes_buf(seed.data(), seed.size());
-    write_key(prefix + ".key", seed, "Ed25519 seed of a firmware signing key: keep it secret", true);
+    write_key(prefix + ".key", seed, "Ed25519 seed of a firmware signing key: keep it secret",
+              true);
     write_key(prefix + ".pub", public_key(seed), "Ed25519 public key for firmware", false);
     std::cout << fmt::format("{0}.key (secret), {0}.pub\n", prefix);
 }
@@ -236,12 +236,9 @@ int run(int argc, char **argv) {
         inspect(file, json);
     } else if (*check) {
         const auto parts = parse_parts(card_contract, {0xffff, 0xffff}, "contract (major.minor)");
-        const brgpu::controller::BootCard card{parse_product(products.front()),
-                                               parts[0] << 16 | parts[1],
-                                               key_path.empty()
-                                                   ? brgpu::controller::development_key
-                                                   : read_key(key_path),
-                                               rollback};
+        const brgpu::controller::BootCard card{
+            parse_product(products.front()), parts[0] << 16 | parts[1],
+            key_path.empty() ? brgpu::controller::development_key : read_key(key_path), rollback};
         return verify(file, card, json);
     } else {
         generate_keys(prefix);

@@ -83,7 +83,7 @@
 #define BRGPU_CTL_HEARTBEAT 0x30002010u    /* RW */
 #define BRGPU_CTL_HEARTBEAT_MS 0x30002014u /* RW */
 #define BRGPU_CTL_LOG_WRITTEN 0x30002018u  /* RW; kept over a start */
-#define BRGPU_CTL_CRASH_VALID 0x3000201cu  /* RW 0 or 1 */
+#define BRGPU_CTL_CRASH_VALID 0x3000201cu  /* RW 0 or 1; cleared by a start */
 #define BRGPU_CTL_EVENT_INFO 0x30002020u   /* RW record to post */
 #define BRGPU_CTL_EVENT_DATA0_LO 0x30002024u /* RW */
 #define BRGPU_CTL_EVENT_DATA0_HI 0x30002028u /* RW */

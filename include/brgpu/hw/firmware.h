@@ -233,7 +233,7 @@ BRGPU_ASSERT_SIZE(struct brgpu_mbox_sensors_response, 40);
 
 #define BRGPU_FW_THROTTLE_THERMAL (1u << 0)
 #define BRGPU_FW_THROTTLE_POWER (1u << 1)
-#define BRGPU_FW_THROTTLE_TRIPPED (1u << 2) /* engines stopped: only a function reset starts them again */
+#define BRGPU_FW_THROTTLE_TRIPPED (1u << 2) /* engines stopped, until the firmware is started again */
 
 enum brgpu_fw_power_state {
     BRGPU_FW_POWER_AUTO = 0, /* idle clock when nothing runs, highest allowed when something does */
@@ -327,7 +327,7 @@ BRGPU_ASSERT_SIZE(struct brgpu_mbox_reset_prepare_request, 4);
  */
 enum brgpu_fw_notify {
     BRGPU_FW_NOTIFY_THROTTLE = 1,    /* data0: BRGPU_FW_THROTTLE_* now; data1: core clock, MHz */
-    BRGPU_FW_NOTIFY_THERMAL = 2,     /* data0: millidegrees; data1: die. Trip: the engines were stopped */
+    BRGPU_FW_NOTIFY_THERMAL = 2,     /* data0: millidegrees; data1: die. At the throttle and at the trip temperature */
     BRGPU_FW_NOTIFY_RAS = 3,         /* data0: VRAM address; data1: 0 corrected, 1 uncorrected */
     BRGPU_FW_NOTIFY_BAD_PAGE = 4,    /* data0: VRAM address retired; data1: entries of the table */
     BRGPU_FW_NOTIFY_CRASH = 5,       /* data0: pc; data1: cause. The crash record is filled */
@@ -342,7 +342,9 @@ enum brgpu_fw_notify {
  * It outlives a crash and a device reset, for a look at what happened; a new start goes on after it.
  *
  * Heartbeat: HEARTBEAT counts every period, 100 ms unless configured. A driver that sees no change for
- * HEARTBEAT_MS takes the firmware for dead. HEARTBEAT_MS is 0 until the firmware has set it.
+ * HEARTBEAT_MS takes the firmware for dead. HEARTBEAT_MS is 0 while no firmware runs.
+ *
+ * STATUS.READY outlives a crash, and a start after it: work that runs goes on. A halt and a device reset clear it.
  */
 #define BRGPU_FW_HEARTBEAT_DEFAULT_MS 100u
 #define BRGPU_FW_HEARTBEAT_MISSED 5u /* HEARTBEAT_MS in periods */

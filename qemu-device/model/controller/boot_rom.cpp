@@ -5,7 +5,6 @@
 #include <array>
 #include <cstring>
 
-
 #include <fmt/format.h>
 #include <sodium.h>
 
@@ -18,7 +17,8 @@ static_assert(sizeof(brgpu_fw_header::signature) == crypto_sign_BYTES);
 static_assert(sizeof(brgpu_fw_header::payload_hash) == crypto_hash_sha512_BYTES);
 static_assert(sizeof(PublicKey) == crypto_sign_PUBLICKEYBYTES);
 
-template <class Array> bool all_zero(const Array &bytes) {
+template <class Array>
+bool all_zero(const Array &bytes) {
     return std::all_of(std::begin(bytes), std::end(bytes), [](auto b) { return b == 0; });
 }
 
@@ -63,8 +63,8 @@ void check_header(const BootCard &card, BootResult &result) {
                       fmt::format("for contract {} to {}, the card has {}", h.contract_major_min,
                                   h.contract_major_max, contract_major));
     if (BRGPU_MBOX_VERSION_MAJOR(h.mailbox_min) == 0 || h.mailbox_min > h.mailbox_max)
-        return refuse(BRGPU_BOOT_MAILBOX, fmt::format("mailbox range {:#x} to {:#x}",
-                                                      h.mailbox_min, h.mailbox_max));
+        return refuse(BRGPU_BOOT_MAILBOX,
+                      fmt::format("mailbox range {:#x} to {:#x}", h.mailbox_min, h.mailbox_max));
     if (!in_bounds(h))
         return refuse(BRGPU_BOOT_BOUNDS,
                       fmt::format("{} + {} bytes at {:#x} with entry {:#x} do not fit SRAM",

@@ -104,10 +104,10 @@ std::uint32_t expand_quadrant1(std::uint32_t c) {
         field(c, 12, 12, 11) | field(c, 11, 11, 4) | field(c, 10, 9, 8) | field(c, 8, 8, 10) |
             field(c, 7, 7, 6) | field(c, 6, 6, 7) | field(c, 5, 3, 1) | field(c, 2, 2, 5),
         12);
-    const std::uint32_t near = sign_extend(field(c, 12, 12, 8) | field(c, 11, 10, 3) |
-                                               field(c, 6, 5, 6) | field(c, 4, 3, 1) |
-                                               field(c, 2, 2, 5),
-                                           9);
+    const std::uint32_t near =
+        sign_extend(field(c, 12, 12, 8) | field(c, 11, 10, 3) | field(c, 6, 5, 6) |
+                        field(c, 4, 3, 1) | field(c, 2, 2, 5),
+                    9);
     switch (c >> 13) {
     case 0: // C.ADDI, C.NOP
         return i_type(imm, rd, 0, rd, op_immediate);
@@ -152,7 +152,7 @@ std::uint32_t expand_quadrant2(std::uint32_t c) {
         if (rd == 0)
             return bit12 ? ebreak : 0;
         return i_type(0, rd, 0, bit12 ? 1 : 0, op_jalr); // C.JALR, C.JR
-    case 6: // C.SWSP
+    case 6:                                              // C.SWSP
         return store_word(field(c, 12, 9, 2) | field(c, 8, 7, 6), rs2, 2);
     default:
         return 0;

@@ -122,7 +122,7 @@ class Controller::Impl {
 
   private:
     struct Pass {
-        bool busy = false;         ///< there is more to do at once
+        bool busy = false;          ///< there is more to do at once
         std::uint64_t wake = never; ///< else, when
         std::uint64_t instructions = 0;
     };
@@ -237,8 +237,8 @@ void Controller::Impl::boot_command(std::uint32_t command) {
             wake();
         } else if (registers_.boot_state == BRGPU_BOOT_STATE_RUNNING) {
             std::uint64_t none = 0;
-            halt_deadline_ns_.compare_exchange_strong(
-                none, host_.now_ns() + BRGPU_CTL_HALT_MS * ns_per_ms);
+            halt_deadline_ns_.compare_exchange_strong(none, host_.now_ns() +
+                                                                BRGPU_CTL_HALT_MS * ns_per_ms);
             interrupt(BRGPU_CTL_IRQ_HALT);
         }
     }
@@ -371,14 +371,12 @@ void Controller::Impl::start_image(const BootResult &image) {
                 image.payload.size());
     shared_.clear(0, BRGPU_CTL_SHARED_LOG);
     shared_.clear(BRGPU_CTL_SHARED_CRASH, BRGPU_SHARED_BYTES - BRGPU_CTL_SHARED_CRASH);
-    for (auto *reg :
-         {&registers_.heartbeat, &registers_.heartbeat_ms, &registers_.req_write,
-          &registers_.req_read, &registers_.rsp_write, &registers_.rsp_read,
-          &registers_.crash_valid, &registers_.irq_pending})
+    for (auto *reg : {&registers_.heartbeat, &registers_.heartbeat_ms, &registers_.req_write,
+                      &registers_.req_read, &registers_.rsp_write, &registers_.rsp_read,
+                      &registers_.crash_valid, &registers_.irq_pending})
         *reg = 0;
     registers_.fw_version = header.fw_version;
-    registers_.fw_rollback =
-        std::max<std::uint32_t>(registers_.fw_rollback, image.header.rollback);
+    registers_.fw_rollback = std::max<std::uint32_t>(registers_.fw_rollback, image.header.rollback);
     halt_deadline_ns_ = 0;
     crash_ = false;
     peripherals_.start(header, host_.now_ns());
@@ -549,24 +547,38 @@ bool Controller::write(std::uint64_t offset, std::uint64_t value, unsigned bytes
     return bytes == 4 || impl_->write32(offset + 4, static_cast<std::uint32_t>(value >> 32));
 }
 
-std::uint32_t Controller::status() const { return impl_->registers_.status; }
+std::uint32_t Controller::status() const {
+    return impl_->registers_.status;
+}
 
-void Controller::reset() { impl_->reset(false); }
+void Controller::reset() {
+    impl_->reset(false);
+}
 
-void Controller::function_reset() { impl_->reset(true); }
+void Controller::function_reset() {
+    impl_->reset(true);
+}
 
-void Controller::engine_reset_done() { impl_->interrupt(BRGPU_CTL_IRQ_RESET); }
+void Controller::engine_reset_done() {
+    impl_->interrupt(BRGPU_CTL_IRQ_RESET);
+}
 
 void Controller::ecc_error(std::uint64_t address, std::uint32_t kind) {
     impl_->peripherals_.ecc_error(address, kind);
     impl_->wake();
 }
 
-void Controller::pause() { impl_->pause(true); }
+void Controller::pause() {
+    impl_->pause(true);
+}
 
-void Controller::resume() { impl_->pause(false); }
+void Controller::resume() {
+    impl_->pause(false);
+}
 
-void Controller::drain() { impl_->drain(); }
+void Controller::drain() {
+    impl_->drain();
+}
 
 void Controller::start_thread() {
     if (!impl_->thread_.joinable())
@@ -619,6 +631,8 @@ void Controller::crash() {
     impl_->wake();
 }
 
-std::uint64_t Controller::instructions() const { return impl_->instructions_; }
+std::uint64_t Controller::instructions() const {
+    return impl_->instructions_;
+}
 
 } // namespace brgpu::controller

@@ -49,13 +49,14 @@ class Host {
   public:
     virtual ~Host() = default;
 
-    /// Monotonic device time (what TIMESTAMP shows), ns. Called often and under the controller's run
-    /// lock: must not block nor call the controller.
+    /// Monotonic device time (what TIMESTAMP shows), ns. Called often and under the controller's
+    /// run lock: must not block nor call the controller.
     virtual std::uint64_t now_ns() = 0;
     /// Time in which the die's engines did any work, since power-on, ns. As now_ns().
     virtual std::uint64_t engine_busy_ns(std::uint32_t die) = 0;
 
-    // The rest is called on the controller's thread (or in run_until()), with none of its locks held.
+    // The rest is called on the controller's thread (or in run_until()), with none of its locks
+    // held.
 
     /// Reads [address, address + out.size()) of VM 0; false where memory does not answer.
     virtual bool read_vm0(std::uint64_t address, std::span<std::byte> out) = 0;
@@ -78,15 +79,16 @@ enum class Fault {
     drop_reply,      ///< the next `count` responses never reach the ring
     duplicate_reply, ///< the next `count` responses stand in the ring twice
     reorder_reply,   ///< the next `count` responses come after their successors, or 50 ms late
-    wrong_version,   ///< from the next start, firmware version and mailbox range are of another world
-    corrupt_image,   ///< one bit of the payload flips while the boot ROM reads it
+    wrong_version, ///< from the next start, firmware version and mailbox range are of another world
+    corrupt_image, ///< one bit of the payload flips while the boot ROM reads it
 };
 
 /// Registers of BAR 0 offsets [0x5000, 0x6000) and [0x10000, 0x14000) and everything behind them.
 ///
 /// Thread safety: every member function may be called from any thread, except that run_until() and
-/// start_thread() exclude each other. read(), write(), status() and command functions never wait for
-/// a host callback; reset() and pause() wait for at most one slice of instructions (well under 1 ms).
+/// start_thread() exclude each other. read(), write(), status() and command functions never wait
+/// for a host callback; reset() and pause() wait for at most one slice of instructions (well under
+/// 1 ms).
 class Controller {
   public:
     Controller(const Config &config, Host &host);
@@ -96,16 +98,17 @@ class Controller {
 
     /// True for BAR 0 offsets that read() and write() serve.
     static bool owns(std::uint64_t offset);
-    /// Register access of 4 or 8 bytes at an offset that owns() accepts, naturally aligned. Empty, or
-    /// false: no such register (the caller counts BAD_ACCESS). An RO register ignores the write.
+    /// Register access of 4 or 8 bytes at an offset that owns() accepts, naturally aligned. Empty,
+    /// or false: no such register (the caller counts BAD_ACCESS). An RO register ignores the write.
     std::optional<std::uint64_t> read(std::uint64_t offset, unsigned bytes);
     bool write(std::uint64_t offset, std::uint64_t value, unsigned bytes);
 
     /// BRGPU_STATUS_READY, FAILED, THROTTLED as the firmware has set them; 0 after reset().
     std::uint32_t status() const;
 
-    /// Device reset: firmware gone, registers as after power-on but for FW_ROLLBACK and LOG_WRITTEN; log,
-    /// crash record with CRASH_VALID, and bad pages stay. status() is 0 when it returns.
+    /// Device reset: firmware gone, registers as after power-on but for FW_ROLLBACK and
+    /// LOG_WRITTEN; log, crash record with CRASH_VALID, and bad pages stay. status() is 0 when it
+    /// returns.
     void reset();
     /// Function reset: as reset(), and clears log and crash record.
     void function_reset();
@@ -114,17 +117,18 @@ class Controller {
     /// A VRAM error happened; kind 0 corrected, 1 uncorrected.
     void ecc_error(std::uint64_t address, std::uint32_t kind);
 
-    /// After pause() no instruction is executed until resume(); a host callback that began before may
-    /// be on its way still: drain() waits for it (call with no lock held that a callback takes).
+    /// After pause() no instruction is executed until resume(); a host callback that began before
+    /// may be on its way still: drain() waits for it (call with no lock held that a callback
+    /// takes).
     void pause();
     void resume();
     void drain();
 
     /// Runs the controller on a thread of its own until destruction. An idle controller sleeps.
     void start_thread();
-    /// For hosts without threads: does what there is to do until device time reaches `deadline_ns`, or
-    /// until `max_instructions` are done. With an idle hart it returns at once. Says when (device time)
-    /// the controller wants to run again; UINT64_MAX: not before it is written to.
+    /// For hosts without threads: does what there is to do until device time reaches `deadline_ns`,
+    /// or until `max_instructions` are done. With an idle hart it returns at once. Says when
+    /// (device time) the controller wants to run again; UINT64_MAX: not before it is written to.
     std::uint64_t run_until(std::uint64_t deadline_ns, std::uint64_t max_instructions = UINT64_MAX);
 
     /// Switches a fault; for the *_reply kinds `count` responses are hit, for others 0 is off.

@@ -34,12 +34,24 @@ enum Csr : std::uint32_t {
     csr_mhartid = 0xf14,
 };
 
-constexpr std::uint32_t rd_of(std::uint32_t i) { return i >> 7 & 31; }
-constexpr std::uint32_t rs1_of(std::uint32_t i) { return i >> 15 & 31; }
-constexpr std::uint32_t rs2_of(std::uint32_t i) { return i >> 20 & 31; }
-constexpr std::uint32_t funct3_of(std::uint32_t i) { return i >> 12 & 7; }
-constexpr std::uint32_t funct7_of(std::uint32_t i) { return i >> 25; }
-constexpr std::int32_t to_signed(std::uint32_t v) { return static_cast<std::int32_t>(v); }
+constexpr std::uint32_t rd_of(std::uint32_t i) {
+    return i >> 7 & 31;
+}
+constexpr std::uint32_t rs1_of(std::uint32_t i) {
+    return i >> 15 & 31;
+}
+constexpr std::uint32_t rs2_of(std::uint32_t i) {
+    return i >> 20 & 31;
+}
+constexpr std::uint32_t funct3_of(std::uint32_t i) {
+    return i >> 12 & 7;
+}
+constexpr std::uint32_t funct7_of(std::uint32_t i) {
+    return i >> 25;
+}
+constexpr std::int32_t to_signed(std::uint32_t v) {
+    return static_cast<std::int32_t>(v);
+}
 constexpr std::uint32_t immediate_i(std::uint32_t i) {
     return static_cast<std::uint32_t>(to_signed(i) >> 20);
 }
@@ -434,7 +446,7 @@ void Hart::execute_system(std::uint32_t i, std::uint32_t raw) {
     if (funct3 == 4 || !read_csr(csr, old))
         return trap(illegal, raw);
     if (is_write || rs1_of(i) != 0) {
-        const std::uint32_t value = is_write              ? source
+        const std::uint32_t value = is_write            ? source
                                     : (funct3 & 3) == 2 ? old | source
                                                         : old & ~source;
         if (!write_csr(csr, value))

@@ -86,7 +86,7 @@ class Hart {
     std::array<std::uint32_t, 32> x_{};
     std::uint32_t pc_ = 0;
     std::uint32_t next_pc_ = 0;
-    bool interrupts_on_ = false; ///< mstatus.MIE
+    bool interrupts_on_ = false;      ///< mstatus.MIE
     bool interrupts_were_on_ = false; ///< mstatus.MPIE
     std::uint32_t mie_ = 0;
     std::uint32_t mtvec_ = 0;

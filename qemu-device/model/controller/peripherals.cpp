@@ -27,7 +27,9 @@ static_assert(BRGPU_CTL_SHARED_RESPONSES == BRGPU_MBOX_RESPONSES - BRGPU_SHARED_
 static_assert(BRGPU_CTL_SHARED_LOG == BRGPU_FW_LOG - BRGPU_SHARED_BASE);
 static_assert(BRGPU_CTL_SHARED_CRASH == BRGPU_FW_CRASH - BRGPU_SHARED_BASE);
 
-constexpr std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
+constexpr std::uint32_t low(std::uint64_t value) {
+    return static_cast<std::uint32_t>(value);
+}
 constexpr std::uint32_t high(std::uint64_t value) {
     return static_cast<std::uint32_t>(value >> 32);
 }
@@ -74,8 +76,8 @@ void Peripherals::advance(std::uint64_t now_ns, bool watchdog_counts) {
     if (watchdog_counts) {
         const std::uint64_t planned = planned_wake_ns_ > now_ns_ ? planned_wake_ns_ - now_ns_ : 0;
         const std::uint64_t fair = std::min(elapsed, planned + watchdog_grace_ns);
-        watchdog_left_ns_ -= static_cast<std::int64_t>(
-            std::min<std::uint64_t>(fair, max_watchdog_ms * ns_per_ms));
+        watchdog_left_ns_ -=
+            static_cast<std::int64_t>(std::min<std::uint64_t>(fair, max_watchdog_ms * ns_per_ms));
     }
     now_ns_ = planned_wake_ns_ = now_ns;
     thermal_.update(now_ns);
@@ -96,8 +98,8 @@ std::uint32_t Peripherals::interrupts() {
 }
 
 std::uint64_t Peripherals::next_wake_ns(std::uint32_t interrupt_enable) const {
-    std::uint64_t wake = now_ns_ + static_cast<std::uint64_t>(std::max<std::int64_t>(
-                                       watchdog_left_ns_, 0));
+    std::uint64_t wake =
+        now_ns_ + static_cast<std::uint64_t>(std::max<std::int64_t>(watchdog_left_ns_, 0));
     if ((interrupt_enable & Hart::mip_timer) != 0)
         wake = std::min(wake, compare_);
     if (held_reply_)
@@ -377,8 +379,7 @@ bool Peripherals::store_register(std::uint32_t address, std::uint32_t value) {
 bool Peripherals::store_system(std::uint32_t address, std::uint32_t value) {
     switch (address) {
     case BRGPU_CTL_STATUS:
-        registers_.status =
-            (value & status_bits) | (registers_.status & BRGPU_CTL_STATUS_FAILED);
+        registers_.status = (value & status_bits) | (registers_.status & BRGPU_CTL_STATUS_FAILED);
         return true;
     case BRGPU_CTL_EXIT:
         exit_ = value == BRGPU_CTL_EXIT_HALTED ? BRGPU_CTL_EXIT_HALTED : BRGPU_CTL_EXIT_CRASHED;
@@ -471,16 +472,16 @@ void Peripherals::post_crash(std::uint32_t pc, std::uint32_t cause) {
 
 Peripherals::Message Peripherals::message(std::uint32_t index) const {
     Message out{};
-    const std::uint32_t first = (BRGPU_CTL_SHARED_RESPONSES +
-                                 index % BRGPU_MBOX_SLOTS * BRGPU_MBOX_MESSAGE_BYTES) / 4;
+    const std::uint32_t first =
+        (BRGPU_CTL_SHARED_RESPONSES + index % BRGPU_MBOX_SLOTS * BRGPU_MBOX_MESSAGE_BYTES) / 4;
     for (std::uint32_t word = 0; word < out.size(); ++word)
         out[word] = shared_.load_word(first + word);
     return out;
 }
 
 void Peripherals::set_message(std::uint32_t index, const Message &message) {
-    const std::uint32_t first = (BRGPU_CTL_SHARED_RESPONSES +
-                                 index % BRGPU_MBOX_SLOTS * BRGPU_MBOX_MESSAGE_BYTES) / 4;
+    const std::uint32_t first =
+        (BRGPU_CTL_SHARED_RESPONSES + index % BRGPU_MBOX_SLOTS * BRGPU_MBOX_MESSAGE_BYTES) / 4;
     for (std::uint32_t word = 0; word < message.size(); ++word)
         shared_.store_word(first + word, message[word]);
 }

@@ -15,8 +15,7 @@ constexpr double lowest_millivolts = 680;
 constexpr double millivolts_range = 340;
 
 double fraction(std::uint64_t part, std::uint64_t whole) {
-    return whole == 0 ? 0.0
-                      : std::min(1.0, static_cast<double>(part) / static_cast<double>(whole));
+    return whole == 0 ? 0.0 : std::min(1.0, static_cast<double>(part) / static_cast<double>(whole));
 }
 
 } // namespace
@@ -66,7 +65,9 @@ void Thermal::update(std::uint64_t now_ns) {
     }
 }
 
-bool Thermal::take_alarm() { return std::exchange(alarm_due_, false); }
+bool Thermal::take_alarm() {
+    return std::exchange(alarm_due_, false);
+}
 
 std::int32_t Thermal::core_temperature(std::uint32_t die) const {
     return dies_[die].pinned.value_or(static_cast<std::int32_t>(dies_[die].temperature));

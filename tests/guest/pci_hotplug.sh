@@ -8,7 +8,7 @@ set -euo pipefail
 
 if [ "${1-}" = in-guest ]; then
     port=/sys/bus/pci/devices/0000:$2
-    card() { find "$port"/ -maxdepth 1 -name '0000:??:??.?' 2>/dev/null | head -n 1; }
+    card() { find "$port"/ -mindepth 1 -maxdepth 1 -name '0000:??:??.?' 2>/dev/null | head -n 1; }
     wait_for() { # seconds, condition...
         local left=$(($1 * 10))
         shift
@@ -118,7 +118,7 @@ if must("qom-get", path=CARD, property="surprise-removed") is not True:
 must("qom-set", path=CARD, property="surprise-removed", value=False)
 seen("return", 30)
 
-if "error" not in command("device_add", driver="br106", id="second", bus="port0"):
+if "error" not in command("device_add", driver="br106", id="second", bus="port0", addr="0"):
     fail("two cards in one slot")
 must("device_del", id="card0")
 seen("unplug", 60)

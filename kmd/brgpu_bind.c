@@ -1,0 +1,780 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/overflow.h>
+#include <linux/slab.h>
+
+#include <drm/drm_exec.h>
+#include <drm/ttm/ttm_tt.h>
+
+#include "brgpu_bo.h"
+#include "brgpu_device.h"
+#include "brgpu_pt.h"
+#include "brgpu_sync.h"
+#include "brgpu_trace.h"
+#include "brgpu_vm.h"
+
+/**
+ * DOC: binds
+ *
+ * VM_BIND changes the gpuvm's tree in the call, and the page tables in a job of the VM's bind queue. In
+ * the call, with the VM and its buffers locked, everything that the job needs is made ready: where each
+ * buffer lies, the page tables that it may need at most, its fences. The job's fence is put on all
+ * buffers, so none moves before the job has run. Changing the tree can't fail then, so either all
+ * operations of a call are accepted or none.
+ *
+ * The job writes entries and starts an invalidation where one is needed; its fence is that of the
+ * invalidation. It allocates nothing and takes no lock that is held over an allocation.
+ *
+ * A buffer that was evicted keeps its old entries: nothing of the VM runs, as a job of the VM would
+ * have kept it from moving. The next submission maps it anew before it runs.
+ */
+
+#define BIND_TIMEOUT_MS 10000
+
+struct bind_segment {
+	u64 address;
+	u64 bytes;
+};
+
+struct bind_op {
+	u64 va;
+	u64 bytes;
+	u64 rights;		/* of a map */
+	u32 first_segment;
+	u32 segments;		/* of a map that is not NULL */
+	bool map;
+};
+
+struct brgpu_bind_job {
+	struct drm_sched_job base;
+	struct brgpu_vm *vm;	/* reference */
+	struct bind_op *ops;
+	u32 op_count;
+	u32 op_capacity;
+	struct bind_segment *segments;
+	u32 segment_count;
+	u32 segment_capacity;
+	struct brgpu_core_pt_tables tables;
+	struct brgpu_pt_reserve reserve;
+	struct brgpu_tlb_fence *tlb_fence;	/* NULL once started */
+};
+
+static struct brgpu_bind_job *to_bind_job(struct drm_sched_job *job)
+{
+	return container_of(job, struct brgpu_bind_job, base);
+}
+
+/* ---- jobs: made ready in the call ---- */
+
+static struct brgpu_bind_job *bind_job_create(struct brgpu_vm *vm)
+{
+	struct brgpu_bind_job *job = kzalloc(sizeof(*job), GFP_KERNEL_ACCOUNT);
+
+	if (!job)
+		return NULL;
+	brgpu_pt_reserve_init(&job->reserve);
+	drm_gpuvm_get(&vm->base);
+	job->vm = vm;
+	return job;
+}
+
+static void bind_job_free(struct brgpu_bind_job *job)
+{
+	brgpu_pt_reserve_free(job->vm->brgpu, &job->reserve);
+	brgpu_tlb_fence_free(job->tlb_fence);
+	kvfree(job->segments);
+	kvfree(job->ops);
+	brgpu_vm_put(job->vm);
+	kfree(job);
+}
+
+/* Room for one element more behind `count`. */
+static int bind_grow(void **array, u32 count, u32 *capacity, size_t size)
+{
+	u32 more = *capacity ? *capacity * 2 : 8;
+	void *grown;
+
+	if (count < *capacity)
+		return 0;
+	if (more <= *capacity)
+		return -ENOMEM;
+	grown = kvmalloc_array(more, size, GFP_KERNEL_ACCOUNT);
+	if (!grown)
+		return -ENOMEM;
+	if (count)
+		memcpy(grown, *array, (size_t)count * size);
+	kvfree(*array);
+	*array = grown;
+	*capacity = more;
+	return 0;
+}
+
+static struct bind_op *bind_job_add(struct brgpu_bind_job *job, u64 va, u64 bytes)
+{
+	struct bind_op *op;
+
+	if (bind_grow((void **)&job->ops, job->op_count, &job->op_capacity, sizeof(*job->ops)))
+		return NULL;
+	op = &job->ops[job->op_count++];
+	memset(op, 0, sizeof(*op));
+	op->va = va;
+	op->bytes = bytes;
+	op->first_segment = job->segment_count;
+	return op;
+}
+
+static int bind_add_segment(void *ctx, u64 address, u64 bytes)
+{
+	struct brgpu_bind_job *job = ctx;
+	struct bind_op *op = &job->ops[job->op_count - 1];
+	int ret;
+
+	ret = bind_grow((void **)&job->segments, job->segment_count, &job->segment_capacity,
+			sizeof(*job->segments));
+	if (ret)
+		return ret;
+	job->segments[job->segment_count].address = address;
+	job->segments[job->segment_count].bytes = bytes;
+	job->segment_count++;
+	op->segments++;
+	return 0;
+}
+
+/* Where [offset, offset + bytes) of the buffer lies now; the reservation is held. */
+static int bind_add_segments(struct brgpu_bind_job *job, struct brgpu_bo *bo, u64 offset, u64 bytes)
+{
+	struct ttm_tt *tt = bo->ttm.ttm;
+	u64 page = offset >> PAGE_SHIFT;
+	const u64 end = (offset + bytes) >> PAGE_SHIFT;
+
+	if (brgpu_bo_is_vram(bo))
+		return brgpu_vram_mgr_for_each(job->vm->brgpu, bo->ttm.resource, offset, bytes,
+					       bind_add_segment, job);
+
+	while (page < end) {
+		const dma_addr_t address = tt->dma_address[page];
+		u64 count = 1;
+		int ret;
+
+		while (page + count < end &&
+		       tt->dma_address[page + count] == address + (count << PAGE_SHIFT))
+			count++;
+		ret = bind_add_segment(job, address, count << PAGE_SHIFT);
+		if (ret)
+			return ret;
+		page += count;
+	}
+	return 0;
+}
+
+static int bind_add_map(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags, struct brgpu_bo *bo,
+			u64 offset)
+{
+	struct bind_op *op = bind_job_add(job, va, bytes);
+
+	if (!op)
+		return -ENOMEM;
+	op->map = true;
+	op->rights = brgpu_core_pt_rights(flags, bo && !brgpu_bo_is_vram(bo));
+	brgpu_core_pt_tables_for_map(&job->vm->pt, va, bytes, !bo, &job->tables);
+	return bo ? bind_add_segments(job, bo, offset, bytes) : 0;
+}
+
+static int bind_add_unmap(struct brgpu_bind_job *job, u64 va, u64 bytes)
+{
+	struct bind_op *op = bind_job_add(job, va, bytes);
+
+	if (!op)
+		return -ENOMEM;
+	brgpu_core_pt_tables_for_unmap(va, bytes, &job->tables);
+	return 0;
+}
+
+/* The last that can fail: after this the job can be armed and pushed. */
+static int bind_job_prepare(struct brgpu_bind_job *job, void *owner, u64 client_id)
+{
+	int ret;
+
+	ret = brgpu_pt_reserve_fill(job->vm->brgpu, &job->reserve, &job->tables);
+	if (ret)
+		return ret;
+	job->tlb_fence = brgpu_tlb_fence_alloc();
+	if (!job->tlb_fence)
+		return -ENOMEM;
+	return brgpu_compat_sched_job_init(&job->base, &job->vm->entity, 1, owner, client_id);
+}
+
+/* Returns a reference to the fence that tells that the job is done. */
+static struct dma_fence *bind_job_push(struct brgpu_bind_job *job)
+{
+	struct dma_fence *fence;
+
+	drm_sched_job_arm(&job->base);
+	fence = dma_fence_get(&job->base.s_fence->finished);
+	drm_sched_entity_push_job(&job->base);
+	return fence;
+}
+
+/* ---- jobs: run ---- */
+
+static int bind_apply(struct brgpu_bind_job *job, struct brgpu_core_pt_update *update)
+{
+	struct brgpu_core_pt *pt = &job->vm->pt;
+	int ret = 0;
+	u32 i, j;
+
+	for (i = 0; i < job->op_count && !ret; i++) {
+		const struct bind_op *op = &job->ops[i];
+		u64 va = op->va;
+
+		if (!op->map) {
+			ret = brgpu_core_pt_unmap(pt, &job->reserve, va, op->bytes, update);
+		} else if (op->rights & BRGPU_PTE_NULL) {
+			ret = brgpu_core_pt_map(pt, &job->reserve, va, op->bytes, 0, op->rights, update);
+		} else {
+			for (j = 0; j < op->segments && !ret; j++) {
+				const struct bind_segment *segment = &job->segments[op->first_segment + j];
+
+				ret = brgpu_core_pt_map(pt, &job->reserve, va, segment->bytes,
+							segment->address, op->rights, update);
+				va += segment->bytes;
+			}
+		}
+	}
+	return ret;
+}
+
+static struct dma_fence *bind_run_job(struct drm_sched_job *sched_job)
+{
+	struct brgpu_bind_job *job = to_bind_job(sched_job);
+	struct brgpu_core_pt_update update = {};
+	struct brgpu_vm *vm = job->vm;
+	struct dma_fence *fence;
+	int ret;
+
+	if (vm->stopped)
+		return ERR_PTR(-ECANCELED);
+	ret = bind_apply(job, &update);
+	if (WARN_ONCE(ret, "brgpu: page tables reserved for a bind did not do: %d\n", ret)) {
+		WRITE_ONCE(vm->stopped, true);
+		return ERR_PTR(ret);
+	}
+	trace_brgpu_bind(vm->hw_id, job->op_count, update.flush);
+	if (!update.flush)
+		return NULL;
+
+	fence = &job->tlb_fence->base;
+	/* Without the card nothing can use the old mappings. */
+	if (brgpu_tlb_invalidate(vm->brgpu, vm->hw_id, update.start, update.end, job->tlb_fence))
+		return NULL;
+	job->tlb_fence = NULL;
+	return fence;
+}
+
+static enum drm_gpu_sched_stat bind_timedout_job(struct drm_sched_job *sched_job)
+{
+	struct brgpu_device *brgpu = to_bind_job(sched_job)->vm->brgpu;
+
+	brgpu_compat_sched_keep_job(sched_job);
+	/* A lost interrupt, most likely. */
+	if (!brgpu_tlb_process(brgpu)) {
+		brgpu_device_wedge(brgpu, "a TLB invalidation does not complete");
+		brgpu_tlb_cancel(brgpu, -EIO);
+	}
+	return BRGPU_SCHED_STAT_KEEP;
+}
+
+static void bind_free_job(struct drm_sched_job *sched_job)
+{
+	drm_sched_job_cleanup(sched_job);
+	bind_job_free(to_bind_job(sched_job));
+}
+
+static const struct drm_sched_backend_ops bind_sched_ops = {
+	.run_job = bind_run_job,
+	.timedout_job = bind_timedout_job,
+	.free_job = bind_free_job,
+};
+
+int brgpu_bind_sched_init(struct brgpu_vm *vm)
+{
+	struct brgpu_device *brgpu = vm->brgpu;
+	struct drm_gpu_scheduler *sched = &vm->sched;
+	int ret;
+
+	/* Jobs that only write entries follow one another; one invalidation is waited for at a time. */
+	ret = brgpu_compat_sched_init(sched, &bind_sched_ops, brgpu->sched_wq, 1,
+				      msecs_to_jiffies(BIND_TIMEOUT_MS), brgpu->reset_wq, "brgpu-bind",
+				      brgpu->drm.dev);
+	if (ret)
+		return ret;
+	ret = drm_sched_entity_init(&vm->entity, DRM_SCHED_PRIORITY_NORMAL, &sched, 1, NULL);
+	if (ret)
+		drm_sched_fini(sched);
+	return ret;
+}
+
+/* ---- the gpuvm's tree ---- */
+
+struct bind_call {
+	struct brgpu_device *brgpu;
+	struct brgpu_vm *vm;
+	struct drm_brgpu_bind_op *args;
+	u32 count;
+	struct drm_gem_object **objects;	/* of each operation, or NULL */
+	struct drm_gpuvm_bo **vm_bos;		/* of each MAP with a buffer */
+	struct list_head vas;			/* brgpu_va, three for each MAP and UNMAP */
+	struct brgpu_bind_job *job;
+	/* of the operation that is applied */
+	u32 flags;
+	struct drm_gpuvm_bo *vm_bo;
+};
+
+static struct brgpu_va *bind_take_va(struct bind_call *call, u32 flags)
+{
+	struct brgpu_va *va = list_first_entry(&call->vas, struct brgpu_va, link);
+
+	list_del_init(&va->link);
+	va->flags = flags;
+	return va;
+}
+
+static int bind_step_map(struct drm_gpuva_op *op, void *priv)
+{
+	struct bind_call *call = priv;
+	struct brgpu_va *va = bind_take_va(call, call->flags);
+
+	drm_gpuva_map(&call->vm->base, &va->base, &op->map);
+	drm_gpuva_link(&va->base, call->vm_bo);
+	call->vm->bytes_bound += va->base.va.range;
+	return 0;
+}
+
+static int bind_step_remap(struct drm_gpuva_op *op, void *priv)
+{
+	struct bind_call *call = priv;
+	struct brgpu_va *old = gpuva_to_brgpu_va(op->remap.unmap->va), *prev = NULL, *next = NULL;
+	struct drm_gpuvm_bo *vm_bo = old->base.vm_bo;
+
+	call->vm->bytes_bound -= old->base.va.range;
+	if (op->remap.prev) {
+		prev = bind_take_va(call, old->flags);
+		call->vm->bytes_bound += op->remap.prev->va.range;
+	}
+	if (op->remap.next) {
+		next = bind_take_va(call, old->flags);
+		call->vm->bytes_bound += op->remap.next->va.range;
+	}
+	drm_gpuva_remap(prev ? &prev->base : NULL, next ? &next->base : NULL, &op->remap);
+	if (prev)
+		drm_gpuva_link(&prev->base, vm_bo);
+	if (next)
+		drm_gpuva_link(&next->base, vm_bo);
+	drm_gpuva_unlink(&old->base);
+	kfree(old);
+	return 0;
+}
+
+static int bind_step_unmap(struct drm_gpuva_op *op, void *priv)
+{
+	struct bind_call *call = priv;
+	struct brgpu_va *va = gpuva_to_brgpu_va(op->unmap.va);
+
+	call->vm->bytes_bound -= va->base.va.range;
+	drm_gpuva_unmap(&op->unmap);
+	drm_gpuva_unlink(&va->base);
+	kfree(va);
+	return 0;
+}
+
+const struct drm_gpuvm_ops brgpu_vm_gpuvm_ops = {
+	.vm_free = brgpu_vm_free,
+	.sm_step_map = bind_step_map,
+	.sm_step_remap = bind_step_remap,
+	.sm_step_unmap = bind_step_unmap,
+};
+
+/*
+ * UNMAP_BO stands for the unmaps of what is mapped when it is reached; operations before it in the
+ * same call count. So the page-table operations of a call are noted while the tree changes, into room
+ * that was made before: bind_unmap_bo_room().
+ */
+static void bind_unmap_bo(struct bind_call *call, struct drm_gem_object *object)
+{
+	struct drm_gpuvm_bo *vm_bo = drm_gpuvm_bo_find(&call->vm->base, object);
+	struct drm_gpuva *va, *next;
+
+	if (!vm_bo)
+		return;
+	drm_gpuvm_bo_for_each_va_safe(va, next, vm_bo) {
+		/* Page boundaries of a whole mapping: nothing is split, no table taken. */
+		struct bind_op *op = &call->job->ops[call->job->op_count++];
+
+		memset(op, 0, sizeof(*op));
+		op->va = va->va.addr;
+		op->bytes = va->va.range;
+		call->vm->bytes_bound -= va->va.range;
+		drm_gpuva_remove(va);
+		drm_gpuva_unlink(va);
+		kfree(gpuva_to_brgpu_va(va));
+	}
+	drm_gpuvm_bo_put(vm_bo);
+}
+
+/* Changes the tree. Can't fail: all was made ready and checked. */
+static void bind_change_tree(struct bind_call *call)
+{
+	struct brgpu_bind_job *job = call->job;
+	struct bind_op *prepared = job->ops;
+	u32 i, taken = 0;
+	int ret = 0;
+
+	/* The final order of page-table operations is built behind the prepared ones. */
+	const u32 first = job->op_count;
+
+	for (i = 0; i < call->count && !ret; i++) {
+		const struct drm_brgpu_bind_op *arg = &call->args[i];
+
+		switch (arg->op) {
+		case DRM_BRGPU_BIND_MAP:
+			call->flags = arg->flags;
+			call->vm_bo = call->vm_bos[i];
+			job->ops[job->op_count++] = prepared[taken++];
+			ret = brgpu_compat_sm_map(&call->vm->base, call, arg->va, arg->size,
+						  call->objects[i], arg->bo_offset);
+			break;
+		case DRM_BRGPU_BIND_UNMAP:
+			job->ops[job->op_count++] = prepared[taken++];
+			ret = drm_gpuvm_sm_unmap(&call->vm->base, call, arg->va, arg->size);
+			break;
+		default:
+			bind_unmap_bo(call, call->objects[i]);
+			break;
+		}
+	}
+	drm_WARN_ON_ONCE(&call->brgpu->drm, ret);
+
+	job->op_count -= first;
+	memmove(job->ops, job->ops + first, (size_t)job->op_count * sizeof(*job->ops));
+}
+
+/* ---- VM_BIND ---- */
+
+static void bind_call_fini(struct bind_call *call)
+{
+	struct brgpu_va *va, *next;
+	u32 i;
+
+	list_for_each_entry_safe(va, next, &call->vas, link)
+		kfree(va);
+	for (i = 0; call->objects && i < call->count; i++) {
+		if (call->objects[i])
+			drm_gem_object_put(call->objects[i]);
+	}
+	kvfree(call->objects);
+	kvfree(call->vm_bos);
+	kvfree(call->args);
+}
+
+static int bind_call_init(struct bind_call *call, struct drm_file *file,
+			  const struct drm_brgpu_array *ops)
+{
+	struct brgpu_device *brgpu = call->brgpu;
+	const char *why = "";
+	void *args;
+	u32 i, j;
+	int ret;
+
+	ret = brgpu_copy_array(ops, sizeof(*call->args), &args);
+	if (ret)
+		return brgpu_refuse(brgpu, "VM_BIND", ret, "array of operations");
+	call->args = args;
+	call->count = ops->count;
+	if (!call->count)
+		return 0;
+	call->objects = kvcalloc(call->count, sizeof(*call->objects), GFP_KERNEL_ACCOUNT);
+	call->vm_bos = kvcalloc(call->count, sizeof(*call->vm_bos), GFP_KERNEL_ACCOUNT);
+	if (!call->objects || !call->vm_bos)
+		return -ENOMEM;
+
+	for (i = 0; i < call->count; i++) {
+		const struct drm_brgpu_bind_op *op = &call->args[i];
+		struct brgpu_bo *bo;
+
+		ret = brgpu_core_check_bind_op(op, &brgpu->limits, &why);
+		if (ret)
+			return brgpu_refuse(brgpu, "VM_BIND", ret, "operation %u: %s", i, why);
+		for (j = 0; op->op != DRM_BRGPU_BIND_UNMAP_BO && j < 3; j++) {
+			struct brgpu_va *va = kzalloc(sizeof(*va), GFP_KERNEL_ACCOUNT);
+
+			if (!va)
+				return -ENOMEM;
+			list_add(&va->link, &call->vas);
+		}
+		if (!op->bo_handle)
+			continue;
+		call->objects[i] = drm_gem_object_lookup(file, op->bo_handle);
+		if (!call->objects[i])
+			return brgpu_refuse(brgpu, "VM_BIND", -ENOENT, "operation %u: no handle %u", i,
+					    op->bo_handle);
+		if (op->op != DRM_BRGPU_BIND_MAP)
+			continue;
+		bo = gem_to_brgpu_bo(call->objects[i]);
+		ret = brgpu_core_check_bind_bo(op, call->objects[i]->size, &why);
+		if (ret)
+			return brgpu_refuse(brgpu, "VM_BIND", ret, "operation %u: %s", i, why);
+		if (bo->vm_resv_obj && bo->vm_resv_obj != drm_gpuvm_resv_obj(&call->vm->base))
+			return brgpu_refuse(brgpu, "VM_BIND", -EINVAL,
+					    "operation %u: the buffer belongs to another VM", i);
+		cond_resched();
+	}
+	return 0;
+}
+
+static int bind_lock(struct bind_call *call, struct drm_exec *exec)
+{
+	int ret = brgpu_vm_lock_all(call->vm, exec);
+	u32 i;
+
+	for (i = 0; i < call->count && !ret; i++) {
+		if (call->objects[i])
+			ret = drm_exec_prepare_obj(exec, call->objects[i], 1);
+	}
+	return ret;
+}
+
+/* Most mappings that UNMAP_BO may find: those that exist, and what operations before it add or split. */
+static u32 bind_unmap_bo_room(struct bind_call *call, struct drm_gem_object *object, u32 before)
+{
+	struct drm_gpuvm_bo *vm_bo = drm_gpuvm_bo_find(&call->vm->base, object);
+	struct drm_gpuva *va;
+	u32 room = 2 * before;
+
+	if (vm_bo) {
+		drm_gpuvm_bo_for_each_va(va, vm_bo)
+			room++;
+		drm_gpuvm_bo_put(vm_bo);
+	}
+	return room;
+}
+
+/* All is locked: make ready what the tree and the job need. */
+static int bind_prepare(struct bind_call *call)
+{
+	struct brgpu_bind_job *job = call->job;
+	u32 i, room = 0, capacity;
+	struct bind_op *grown;
+	int ret;
+
+	for (i = 0; i < call->count; i++) {
+		const struct drm_brgpu_bind_op *op = &call->args[i];
+		struct drm_gem_object *object = call->objects[i];
+
+		switch (op->op) {
+		case DRM_BRGPU_BIND_MAP:
+			if (object) {
+				call->vm_bos[i] = drm_gpuvm_bo_obtain(&call->vm->base, object);
+				if (IS_ERR(call->vm_bos[i])) {
+					ret = PTR_ERR(call->vm_bos[i]);
+					call->vm_bos[i] = NULL;
+					return ret;
+				}
+				drm_gpuvm_bo_extobj_add(call->vm_bos[i]);
+				ret = brgpu_bo_validate(gem_to_brgpu_bo(object), true);
+				if (ret)
+					return ret;
+			}
+			ret = bind_add_map(job, op->va, op->size, op->flags,
+					   object ? gem_to_brgpu_bo(object) : NULL, op->bo_offset);
+			if (ret)
+				return ret;
+			break;
+		case DRM_BRGPU_BIND_UNMAP:
+			ret = bind_add_unmap(job, op->va, op->size);
+			if (ret)
+				return ret;
+			break;
+		default:
+			if (check_add_overflow(room, bind_unmap_bo_room(call, object, i), &room))
+				return -ENOMEM;
+			break;
+		}
+		cond_resched();
+	}
+
+	/* bind_change_tree() builds the final list behind the prepared one. */
+	if (check_mul_overflow(job->op_count, 2u, &capacity) ||
+	    check_add_overflow(capacity, room, &capacity))
+		return -ENOMEM;
+	if (capacity) {
+		grown = kvmalloc_array(capacity, sizeof(*grown), GFP_KERNEL_ACCOUNT);
+		if (!grown)
+			return -ENOMEM;
+		if (job->op_count)
+			memcpy(grown, job->ops, (size_t)job->op_count * sizeof(*grown));
+		kvfree(job->ops);
+		job->ops = grown;
+		job->op_capacity = capacity;
+	}
+	return 0;
+}
+
+static void bind_put_vm_bos(struct bind_call *call)
+{
+	u32 i;
+
+	for (i = 0; i < call->count; i++)
+		drm_gpuvm_bo_put(call->vm_bos ? call->vm_bos[i] : NULL);
+}
+
+int brgpu_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct brgpu_device *brgpu = to_brgpu(drm);
+	struct brgpu_file *priv = file->driver_priv;
+	struct drm_brgpu_vm_bind *args = data;
+	const bool async = args->flags & DRM_BRGPU_VM_BIND_ASYNC;
+	struct bind_call call = { .brgpu = brgpu };
+	struct dma_fence *fence = NULL;
+	struct brgpu_syncs syncs = {};
+	struct drm_exec exec;
+	const char *why = "";
+	bool job_inited = false;
+	int ret, idx;
+
+	ret = brgpu_core_check_vm_bind(args, &why);
+	if (ret)
+		return brgpu_refuse(brgpu, "VM_BIND", ret, "%s", why);
+	INIT_LIST_HEAD(&call.vas);
+	call.vm = brgpu_vm_lookup(priv, args->vm_id);
+	if (!call.vm)
+		return brgpu_refuse(brgpu, "VM_BIND", -ENOENT, "no VM %u", args->vm_id);
+	if (!drm_dev_enter(drm, &idx)) {
+		ret = -ENODEV;
+		goto put_vm;
+	}
+	ret = brgpu_syncs_init(brgpu, file, "VM_BIND", &args->syncs, async, &syncs);
+	if (ret)
+		goto fini_syncs;
+	ret = bind_call_init(&call, file, &args->ops);
+	if (ret)
+		goto fini_call;
+	call.job = bind_job_create(call.vm);
+	if (!call.job) {
+		ret = -ENOMEM;
+		goto fini_call;
+	}
+
+	ret = mutex_lock_interruptible(&call.vm->lock);
+	if (ret)
+		goto free_job;
+	if (call.vm->closed || call.vm->stopped || brgpu->wedged) {
+		ret = brgpu_refuse(brgpu, "VM_BIND", call.vm->closed ? -ENOENT : -EIO,
+				   "the VM or the card is stopped");
+		goto unlock_vm;
+	}
+	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT | DRM_EXEC_IGNORE_DUPLICATES, 0);
+	drm_exec_until_all_locked(&exec) {
+		ret = bind_lock(&call, &exec);
+		drm_exec_retry_on_contention(&exec);
+		if (ret)
+			break;
+	}
+	if (ret)
+		goto fini_exec;
+	ret = bind_prepare(&call);
+	if (ret)
+		goto put_vm_bos;
+	ret = bind_job_prepare(call.job, priv, file->client_id);
+	if (ret)
+		goto put_vm_bos;
+	job_inited = true;
+	ret = brgpu_syncs_add_deps(&syncs, file, &call.job->base);
+	if (ret) {
+		brgpu_refuse(brgpu, "VM_BIND", ret, "a fence to wait for");
+		goto put_vm_bos;
+	}
+
+	bind_change_tree(&call);
+	fence = bind_job_push(call.job);
+	call.job = NULL; /* the scheduler's */
+	drm_gpuvm_resv_add_fence(&call.vm->base, &exec, fence, DMA_RESV_USAGE_BOOKKEEP,
+				 DMA_RESV_USAGE_BOOKKEEP);
+	brgpu_syncs_signal(&syncs, fence);
+
+put_vm_bos:
+	bind_put_vm_bos(&call);
+fini_exec:
+	drm_exec_fini(&exec);
+unlock_vm:
+	mutex_unlock(&call.vm->lock);
+free_job:
+	if (call.job) {
+		if (job_inited)
+			drm_sched_job_cleanup(&call.job->base);
+		bind_job_free(call.job);
+	}
+fini_call:
+	bind_call_fini(&call);
+fini_syncs:
+	brgpu_syncs_fini(&syncs);
+	drm_dev_exit(idx);
+
+	if (fence) {
+		/* Not interruptible: the operations are accepted, so the call must not be started again. */
+		if (!async) {
+			dma_fence_wait(fence, false);
+			ret = dma_fence_get_status(fence) < 0 ? -EIO : 0;
+		}
+		dma_fence_put(fence);
+	}
+put_vm:
+	brgpu_vm_put(call.vm);
+	return ret;
+}
+
+int brgpu_bind_evicted(struct brgpu_vm *vm, struct drm_exec *exec, u64 client_id,
+		       struct dma_fence **fence)
+{
+	struct drm_gpuvm_bo *vm_bo, *next;
+	struct brgpu_bind_job *job;
+	struct drm_gpuva *va;
+	int ret = 0;
+
+	*fence = NULL;
+	if (list_empty(&vm->base.evict.list))
+		return 0;
+	job = bind_job_create(vm);
+	if (!job)
+		return -ENOMEM;
+
+	list_for_each_entry(vm_bo, &vm->base.evict.list, list.entry.evict) {
+		struct brgpu_bo *bo = gem_to_brgpu_bo(vm_bo->obj);
+
+		if (!vm_bo->evicted)
+			continue;
+		ret = brgpu_bo_validate(bo, true);
+		if (ret)
+			goto free_job;
+		drm_gpuvm_bo_for_each_va(va, vm_bo) {
+			ret = bind_add_map(job, va->va.addr, va->va.range, gpuva_to_brgpu_va(va)->flags, bo,
+					   va->gem.offset);
+			if (ret)
+				goto free_job;
+		}
+	}
+	ret = bind_job_prepare(job, vm, client_id);
+	if (ret)
+		goto free_job;
+
+	*fence = bind_job_push(job);
+	drm_gpuvm_resv_add_fence(&vm->base, exec, *fence, DMA_RESV_USAGE_BOOKKEEP,
+				 DMA_RESV_USAGE_BOOKKEEP);
+	list_for_each_entry_safe(vm_bo, next, &vm->base.evict.list, list.entry.evict) {
+		vm_bo->evicted = false;
+		list_del_init(&vm_bo->list.entry.evict);
+	}
+	return 0;
+
+free_job:
+	bind_job_free(job);
+	return ret;
+}

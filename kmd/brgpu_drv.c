@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_ioctl.h>
+#include <drm/drm_prime.h>
+
+#include "brgpu_bo.h"
+#include "brgpu_device.h"
+#include "brgpu_hwmon.h"
+#include "brgpu_pci.h"
+#include "brgpu_query.h"
+#include "brgpu_queue.h"
+#include "brgpu_vm.h"
+#include "brgpu_wait_mem.h"
+
+/**
+ * DOC: brgpu
+ *
+ * DRM render driver for cards of the BR1xx class. The uAPI and its rules are in
+ * include/uapi/drm/brgpu_drm.h; what is pure in it is in core/, shared with user space.
+ *
+ * Each object has a file: device, VM, buffer, queue and so on, and a DOC: block that says how it
+ * works. The order of locks is in brgpu_device.h.
+ */
+
+struct workqueue_struct *brgpu_release_wq;
+
+static int brgpu_open(struct drm_device *drm, struct drm_file *file)
+{
+	struct brgpu_device *brgpu = to_brgpu(drm);
+	struct brgpu_file *priv = kzalloc(sizeof(*priv), GFP_KERNEL);
+
+	if (!priv)
+		return -ENOMEM;
+	priv->brgpu = brgpu;
+	priv->drm_file = file;
+	xa_init_flags(&priv->vms, XA_FLAGS_ALLOC1);
+	xa_init_flags(&priv->queues, XA_FLAGS_ALLOC1);
+	file->driver_priv = priv;
+	atomic_inc(&brgpu->client_count);
+	return 0;
+}
+
+static void brgpu_postclose(struct drm_device *drm, struct drm_file *file)
+{
+	struct brgpu_file *priv = file->driver_priv;
+	struct brgpu_queue *queue;
+	struct brgpu_vm *vm;
+	unsigned long id;
+
+	xa_for_each(&priv->queues, id, queue)
+		brgpu_queue_close(priv, queue);
+	xa_destroy(&priv->queues);
+	xa_for_each(&priv->vms, id, vm)
+		brgpu_vm_close(vm);
+	xa_destroy(&priv->vms);
+	atomic_dec(&priv->brgpu->client_count);
+	kfree(priv);
+}
+
+static void brgpu_show_memory(struct drm_printer *p, struct drm_file *file)
+{
+	static const char * const regions[] = { "system", "vram" };
+	struct drm_memory_stats stats[ARRAY_SIZE(regions)] = {};
+	struct drm_gem_object *gem;
+	unsigned int i;
+	int id;
+
+	spin_lock(&file->table_lock);
+	idr_for_each_entry(&file->object_idr, gem, id) {
+		struct brgpu_bo *bo = gem_to_brgpu_bo(gem);
+		struct ttm_device *ttm = bo->ttm.bdev;
+		struct ttm_resource *resource;
+		unsigned int region;
+
+		/* The resource changes under the reservation, and is freed under this lock. */
+		spin_lock(&ttm->lru_lock);
+		resource = bo->ttm.resource;
+		region = resource && resource->mem_type == BRGPU_PL_VRAM;
+		spin_unlock(&ttm->lru_lock);
+
+		if (drm_gem_object_is_shared_for_memory_stats(gem))
+			stats[region].shared += gem->size;
+		else
+			stats[region].private += gem->size;
+		if (resource)
+			stats[region].resident += gem->size;
+	}
+	spin_unlock(&file->table_lock);
+
+	for (i = 0; i < ARRAY_SIZE(regions); i++)
+		drm_print_memory_stats(p, &stats[i], DRM_GEM_OBJECT_RESIDENT, regions[i]);
+}
+
+static void brgpu_show_fdinfo(struct drm_printer *p, struct drm_file *file)
+{
+	static const char * const engines[] = { "compute", "copy" };
+	struct brgpu_file *priv = file->driver_priv;
+	u64 busy[ARRAY_SIZE(engines)];
+	struct brgpu_queue *queue;
+	unsigned long id;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(engines); i++)
+		busy[i] = atomic64_read(&priv->busy_ns[i]);
+	xa_lock(&priv->queues);
+	xa_for_each(&priv->queues, id, queue)
+		busy[queue->hwq->params.queue_class] += brgpu_hwq_busy_ns(queue->hwq);
+	xa_unlock(&priv->queues);
+	for (i = 0; i < ARRAY_SIZE(engines); i++)
+		drm_printf(p, "drm-engine-%s:\t%llu ns\n", engines[i], busy[i]);
+	brgpu_show_memory(p, file);
+}
+
+static const struct file_operations brgpu_fops = {
+	.owner = THIS_MODULE,
+	DRM_GEM_FOPS,
+	.show_fdinfo = drm_show_fdinfo,
+};
+
+#define BRGPU_IOCTL(name, function) DRM_IOCTL_DEF_DRV(BRGPU_##name, function, DRM_RENDER_ALLOW)
+
+static const struct drm_ioctl_desc brgpu_ioctls[] = {
+	BRGPU_IOCTL(QUERY, brgpu_query_ioctl),
+	BRGPU_IOCTL(BO_CREATE, brgpu_bo_create_ioctl),
+	BRGPU_IOCTL(BO_MMAP_OFFSET, brgpu_bo_mmap_offset_ioctl),
+	BRGPU_IOCTL(VM_CREATE, brgpu_vm_create_ioctl),
+	BRGPU_IOCTL(VM_DESTROY, brgpu_vm_destroy_ioctl),
+	BRGPU_IOCTL(VM_BIND, brgpu_vm_bind_ioctl),
+	BRGPU_IOCTL(VM_GET_STATE, brgpu_vm_get_state_ioctl),
+	BRGPU_IOCTL(QUEUE_CREATE, brgpu_queue_create_ioctl),
+	BRGPU_IOCTL(QUEUE_DESTROY, brgpu_queue_destroy_ioctl),
+	BRGPU_IOCTL(QUEUE_SUBMIT, brgpu_queue_submit_ioctl),
+	BRGPU_IOCTL(QUEUE_GET_STATE, brgpu_queue_get_state_ioctl),
+	BRGPU_IOCTL(WAIT_MEM, brgpu_wait_mem_ioctl),
+};
+
+const struct drm_driver brgpu_drm_driver = {
+	.driver_features = DRIVER_RENDER | DRIVER_GEM | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE |
+			   DRIVER_GEM_GPUVA,
+	.open = brgpu_open,
+	.postclose = brgpu_postclose,
+	.show_fdinfo = brgpu_show_fdinfo,
+	.ioctls = brgpu_ioctls,
+	.num_ioctls = ARRAY_SIZE(brgpu_ioctls),
+	.fops = &brgpu_fops,
+	.gem_prime_import_sg_table = brgpu_prime_import_sg_table,
+#ifdef CONFIG_DEBUG_FS
+	.debugfs_init = brgpu_debugfs_init,
+#endif
+	.name = "brgpu",
+	.desc = "BR1xx compute card",
+#ifdef BRGPU_HAVE_DRM_DRIVER_DATE
+	.date = "20261123",
+#endif
+	.major = DRM_BRGPU_UAPI_MAJOR,
+	.minor = DRM_BRGPU_UAPI_MINOR,
+};
+
+static int __init brgpu_module_init(void)
+{
+	int ret;
+
+	brgpu_release_wq = alloc_workqueue("brgpu-release", WQ_UNBOUND, 0);
+	if (!brgpu_release_wq)
+		return -ENOMEM;
+	ret = brgpu_pci_register();
+	if (ret)
+		destroy_workqueue(brgpu_release_wq);
+	return ret;
+}
+module_init(brgpu_module_init);
+
+static void __exit brgpu_module_exit(void)
+{
+	brgpu_pci_unregister();
+	/* VMs and queues of files that were closed just now. */
+	destroy_workqueue(brgpu_release_wq);
+	/* Fences of ours are freed by RCU. */
+	rcu_barrier();
+}
+module_exit(brgpu_module_exit);
+
+MODULE_DESCRIPTION("DRM driver for BR1xx-class compute cards");
+MODULE_AUTHOR("The brgpu authors");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Address spaces. */
+#ifndef BRGPU_VM_H
+#define BRGPU_VM_H
+
+#include <linux/mutex.h>
+#include <linux/workqueue.h>
+
+#include <drm/drm_gpuvm.h>
+#include <drm/gpu_scheduler.h>
+
+#include <drm/brgpu_drm.h>
+
+#include "brgpu_core_pt.h"
+
+struct brgpu_bind_job;
+struct brgpu_bo;
+struct brgpu_device;
+struct brgpu_file;
+struct brgpu_pt_table;
+struct drm_exec;
+
+#define BRGPU_VM_FAULTS 16
+
+struct brgpu_vm {
+	struct drm_gpuvm base;		/* its reference count is the VM's */
+	struct brgpu_device *brgpu;
+	u32 hw_id;
+
+	/*
+	 * The order of binds and submissions. Outermost lock. Protects closed and bytes_bound; the
+	 * gpuvm's tree and lists are under its reservation, which is taken inside.
+	 */
+	struct mutex lock;
+	bool closed;
+	u64 bytes_bound;
+
+	/* Changed and read by the bind queue's jobs alone, one at a time. */
+	struct brgpu_core_pt pt;
+	struct brgpu_pt_table *root;
+	struct drm_gpu_scheduler sched;
+	struct drm_sched_entity entity;
+	bool stopped;			/* a bind failed: what is mapped is not known */
+
+	atomic_t queues;
+
+	/* Protects the fault ring. */
+	spinlock_t fault_lock;
+	struct drm_brgpu_fault faults[BRGPU_VM_FAULTS];
+	u64 fault_count;
+
+	struct work_struct release_work;
+};
+
+/* A mapping. */
+struct brgpu_va {
+	struct drm_gpuva base;
+	u32 flags;			/* DRM_BRGPU_BIND_* */
+	struct list_head link;		/* while it waits to be used */
+};
+
+static inline struct brgpu_vm *gpuvm_to_brgpu_vm(struct drm_gpuvm *gpuvm)
+{
+	return container_of(gpuvm, struct brgpu_vm, base);
+}
+
+static inline struct brgpu_va *gpuva_to_brgpu_va(struct drm_gpuva *va)
+{
+	return container_of(va, struct brgpu_va, base);
+}
+
+struct brgpu_vm *brgpu_vm_lookup(struct brgpu_file *file, u32 id);
+static inline void brgpu_vm_put(struct brgpu_vm *vm)
+{
+	drm_gpuvm_put(&vm->base);
+}
+
+/* drm_gpuvm's last reference went. */
+void brgpu_vm_free(struct drm_gpuvm *gpuvm);
+/* Drops all mappings; the VM goes with its last reference. Its queues are gone already. */
+void brgpu_vm_close(struct brgpu_vm *vm);
+/* Its memory moved: every VM maps it anew before it runs again. The reservation is held. */
+void brgpu_vm_bo_moved(struct brgpu_bo *bo);
+/* Locks the VM and all that is bound in it; makes room for two fences on each: a bind and a job. */
+int brgpu_vm_lock_all(struct brgpu_vm *vm, struct drm_exec *exec);
+
+int brgpu_vm_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+int brgpu_vm_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+int brgpu_vm_get_state_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* brgpu_bind.c */
+extern const struct drm_gpuvm_ops brgpu_vm_gpuvm_ops;
+int brgpu_bind_sched_init(struct brgpu_vm *vm);
+int brgpu_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+/*
+ * What was evicted comes back, as one job of the bind queue, which is armed and pushed, and whose fence is
+ * in *fence (NULL: nothing to do). All is locked by brgpu_vm_lock_all().
+ */
+int brgpu_bind_evicted(struct brgpu_vm *vm, struct drm_exec *exec, u64 client_id,
+		       struct dma_fence **fence);
+
+#endif /* BRGPU_VM_H */

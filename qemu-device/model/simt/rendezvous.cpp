@@ -5,17 +5,15 @@
 // A lane that arrives too early is marked as waiting, with its pc at the instruction. When the last
 // participant arrives, or leaves by exiting, the marks are cleared and all of them run the
 // instruction again, together: then the set of active lanes is the set of participants.
+#include <cstring>
+
 #include "context.hpp"
 
 namespace brgpu::simt {
 
 void Warp::reset(uint32_t warp_index, uint32_t lane_count) noexcept {
-    for (auto &row : x)
-        for (uint64_t &value : row)
-            value = 0;
-    for (auto &row : f)
-        for (uint64_t &value : row)
-            value = 0;
+    std::memset(x, 0, sizeof(x));
+    std::memset(f, 0, sizeof(f));
     for (unsigned lane = 0; lane < lanes; ++lane) {
         pc[lane] = 0;
         stamp[lane] = 0;

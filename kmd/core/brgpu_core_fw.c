@@ -93,9 +93,11 @@ int brgpu_core_fw_check(struct brgpu_core_fw_info *info, const void *image, size
 		return refuse(-EBADMSG, "reserved header fields are not zero", why);
 	if (!has_product(&header, card->product))
 		return refuse(-ENODEV, "made for other products", why);
-	if (contract_major < header.contract_major_min || contract_major > header.contract_major_max)
+	if (contract_major < header.contract_major_min ||
+	    contract_major > header.contract_major_max)
 		return refuse(-EPROTONOSUPPORT, "made for another hardware contract", why);
-	if (!BRGPU_MBOX_VERSION_MAJOR(header.mailbox_min) || header.mailbox_min > header.mailbox_max)
+	if (!BRGPU_MBOX_VERSION_MAJOR(header.mailbox_min) ||
+	    header.mailbox_min > header.mailbox_max)
 		return refuse(-EBADMSG, "mailbox version range is empty", why);
 	if (brgpu_core_fw_negotiate(header.mailbox_min, header.mailbox_max, card->mailbox_min,
 				    card->mailbox_max, &agreed))

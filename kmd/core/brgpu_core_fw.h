@@ -32,13 +32,14 @@ struct brgpu_core_fw_info {
 	uint16_t contract_major_min;
 	uint16_t contract_major_max;
 	uint32_t rollback;
-	uint32_t image_bytes;	/* header and payload; what follows in the file is not the image's */
+	uint32_t image_bytes;	/* header and payload; what follows in the file does not count */
 	char build_id[33];	/* printable, zero-terminated; empty when it was not printable */
 };
 
 /*
- * Checks an image of `bytes` bytes. -EBADMSG: not an image, truncated, or malformed; -ENODEV: for other
- * products; -EPROTONOSUPPORT: contract or mailbox out of range; -EPERM: older than the card accepts.
+ * Checks an image of `bytes` bytes. -EBADMSG: not an image, truncated, or malformed; -ENODEV: for
+ * other products; -EPROTONOSUPPORT: contract or mailbox out of range; -EPERM: older than the card
+ * accepts.
  */
 int brgpu_core_fw_check(struct brgpu_core_fw_info *info, const void *image, size_t bytes,
 			const struct brgpu_core_fw_card *card, const char **why);
@@ -57,16 +58,16 @@ const char *brgpu_core_fw_cause_text(uint32_t cause);
 const char *brgpu_core_fw_notify_text(uint32_t notify);
 
 /*
- * Checks a crash record that was copied out of the window, and terminates its texts. -EBADMSG: no
- * record of a version that this driver knows.
+ * Checks a crash record that was copied out of the window, and terminates its text; a build id that
+ * is not printable is blanked. -EBADMSG: no record of a version that this driver knows.
  */
 int brgpu_core_fw_check_crash(struct brgpu_fw_crash *crash, const char **why);
 
 /*
  * What of the log ring is new to a reader: with LOG_WRITTEN and the count that it has seen before,
  * the first byte still there (a count, to be taken modulo BRGPU_FW_LOG_BYTES) and how many follow.
- * The text may be overwritten while it is copied: call again afterwards with the new LOG_WRITTEN and
- * drop what is before the new *first.
+ * The text may be overwritten while it is copied: call again afterwards with the new LOG_WRITTEN
+ * and drop what is before the new *first.
  */
 void brgpu_core_fw_log_range(uint32_t written, uint32_t seen, uint32_t *first, uint32_t *bytes);
 

@@ -33,15 +33,15 @@ struct brgpu_core_mbox {
 int brgpu_core_mbox_open(struct brgpu_core_mbox *mbox, uint32_t session);
 
 /*
- * Fills *message. Returns a handle (0..SLOTS - 1) of the outstanding request; -EMSGSIZE: more payload
- * than fits; -EBUSY: as many requests are outstanding as there are slots.
+ * Fills *message. Returns a handle (0..SLOTS - 1) of the outstanding request; -EMSGSIZE: more
+ * payload than fits; -EBUSY: as many requests are outstanding as there are slots.
  */
 int brgpu_core_mbox_request(struct brgpu_core_mbox *mbox, struct brgpu_mbox_message *message,
 			    uint16_t type, const void *payload, size_t bytes);
 
 /*
- * Which request *message answers; it is no longer outstanding then. -ENOENT: none (late, duplicate, or
- * of another session): counted, to be dropped. -EBADMSG: it answers one, but is malformed: that
+ * Which request *message answers; it is no longer outstanding then. -ENOENT: none (late, duplicate,
+ * or of another session): counted, to be dropped. -EBADMSG: it answers one, but is malformed: that
  * request will get no better answer; its handle is in *handle in every case but -ENOENT.
  */
 int brgpu_core_mbox_match(struct brgpu_core_mbox *mbox, const struct brgpu_mbox_message *message,

@@ -94,7 +94,7 @@ BootResult check_image(const BootCard &card, std::uint64_t address, std::uint32_
         return refuse(BRGPU_BOOT_UNREADABLE, fmt::format("address {:#x} is misaligned", address));
     const std::uint32_t probe = std::min<std::uint32_t>(bytes, BRGPU_FW_HEADER_BYTES);
     std::array<std::byte, BRGPU_FW_HEADER_BYTES> header{};
-    if (!read(0, std::span(header).first(probe)))
+    if (probe != 0 && !read(0, std::span(header).first(probe)))
         return refuse(BRGPU_BOOT_UNREADABLE, fmt::format("nothing answers at {:#x}", address));
     if (bytes < BRGPU_FW_HEADER_BYTES)
         return refuse(BRGPU_BOOT_TRUNCATED, fmt::format("{} bytes are less than a header", bytes));

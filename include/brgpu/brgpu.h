@@ -27,7 +27,7 @@
  * gives up returns BRGPU_ERROR_TIMEOUT, and brgpu_last_error() names what it waited for.
  *
  * fork(): handles are of no use in the child: every call on one returns BRGPU_ERROR_FORKED there,
- * and destroying one frees the child's memory alone. Open the device anew in the child.
+ * and destroying one touches nothing of the parent's. Open the device anew in the child.
  *
  * Device addresses are 64-bit numbers within one VM. 0 is never one.
  */
@@ -480,7 +480,7 @@ BRGPU_API brgpu_status brgpu_event_create(brgpu_vm *vm, brgpu_event **event);
 BRGPU_API void brgpu_event_destroy(brgpu_event *event);
 /* Marks what was submitted to the queue so far. The queue is of the event's VM. Recording again
  * replaces the mark. */
-BRGPU_API brgpu_status brgpu_event_record(brgpu_event *event, brgpu_queue *queue);
+BRGPU_API brgpu_status brgpu_queue_record_event(brgpu_queue *queue, brgpu_event *event);
 /* SUCCESS at once for an event that was never recorded. */
 BRGPU_API brgpu_status brgpu_event_wait(brgpu_event *event, uint64_t timeout_ns);
 /* Later work of the queue waits for the event. */
@@ -654,8 +654,9 @@ struct brgpu_submit_info {
     uint32_t signal_count;
     uint32_t flags; /* zero */
 };
-/* Returns at once. Submissions of a queue run in order. `serial` (may be NULL) receives the number
- * of the submission within the queue, from 1. */
+/* Returns at once. Submissions of a queue run in order. A wait needs a point that has been
+ * signalled or submitted (INVALID_ARGUMENT else). At most 63 waits and signals. `serial` (may be
+ * NULL) receives the number of the submission within the queue, from 1. */
 BRGPU_API brgpu_status brgpu_queue_submit(brgpu_queue *queue, const struct brgpu_submit_info *info,
                                           uint64_t *serial);
 /* Waits for a submission, serial 0 for all of them, and prints what its kernels have printf()ed. */

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+//
+// The kernel's calls, served inside the process on a card of its own: what the kernel module does
+// for a card on the bus, with the same checks, page tables and packets (kmd/core). It leaves out
+// eviction, sharing with other processes and user-mode queues, and QUERY says so.
+#ifndef BRGPU_UMD_MODEL_MODEL_INTERFACE_HPP
+#define BRGPU_UMD_MODEL_MODEL_INTERFACE_HPP
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "../kernel_interface.hpp"
+#include "model_queue.hpp"
+#include "model_syncobj.hpp"
+#include "model_vm.hpp"
+
+namespace brgpu::umd::model {
+
+class ModelInterface final : public KernelInterface {
+  public:
+    explicit ModelInterface(const brgpu_device_open_info &info);
+    ~ModelInterface() override;
+
+    int ioctl(unsigned long request, void *argument) noexcept override;
+    void *map(size_t bytes, uint64_t offset, int *error) noexcept override;
+    void unmap(void *pointer, size_t bytes) noexcept override;
+    brgpu_backend backend() const noexcept override { return BRGPU_BACKEND_MODEL; }
+    int inject(const char *property, const char *value, std::string *why) noexcept override;
+
+  private:
+    using Lock = std::unique_lock<std::mutex>;
+
+    int serve(unsigned long request, void *argument);
+    int serve_syncobj(unsigned long request, void *argument, Lock &lock);
+    int query(drm_brgpu_query &args);
+    int bo_create(drm_brgpu_bo_create &args);
+    int bo_mmap_offset(drm_brgpu_bo_mmap_offset &args);
+    int gem_close(const drm_gem_close &args);
+    int prime_export(drm_prime_handle &args);
+    int prime_import(drm_prime_handle &args);
+    int vm_create(drm_brgpu_vm_create &args);
+    int vm_destroy(const drm_brgpu_vm_destroy &args);
+    int vm_bind(const drm_brgpu_vm_bind &args, Lock &lock);
+    int vm_get_state(drm_brgpu_vm_get_state &args);
+    int queue_create(drm_brgpu_queue_create &args);
+    int queue_destroy(const drm_brgpu_queue_destroy &args);
+    int queue_submit(const drm_brgpu_queue_submit &args);
+    int queue_get_state(drm_brgpu_queue_get_state &args);
+    int wait_mem(drm_brgpu_wait_mem &args, Lock &lock);
+
+    struct Syncs {
+        std::vector<FenceRef> waits;
+        std::vector<std::pair<Syncobj *, uint64_t>> signals;
+    };
+    int read_syncs(const drm_brgpu_array &array, bool may_signal, Syncs *syncs);
+    // A fence at each place that is to be signalled.
+    static std::vector<FenceRef> attach(const Syncs &syncs);
+    // Looks at everything; wakes the waiters when something changed.
+    void pump();
+    int refuse(const char *call, int error, const char *why);
+    void answer_device(drm_brgpu_query_device &answer);
+    void answer_status(drm_brgpu_query_status &answer);
+    void service();
+
+    std::mutex lock_; // everything below
+    std::condition_variable changed_;
+    Card card_;
+    SyncobjTable syncobjs_;
+    std::map<uint32_t, std::shared_ptr<Bo>> bos_;
+    std::map<uint32_t, std::unique_ptr<Vm>> vms_;       // ids are the hardware's
+    std::map<uint32_t, std::unique_ptr<Queue>> queues_; // id = slot + 1
+    uint32_t next_handle_ = 1;
+    uint32_t queue_resets_ = 0;
+    bool stopping_ = false;
+    std::thread service_; // completions, time-outs, sensors
+};
+
+} // namespace brgpu::umd::model
+
+#endif // BRGPU_UMD_MODEL_MODEL_INTERFACE_HPP

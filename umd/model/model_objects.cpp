@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#include "model_objects.hpp"
+
+#include <cerrno>
+
+#include "brgpu/hw/mmu.h"
+#include "drm/brgpu_drm.h"
+
+namespace brgpu::umd::model {
+
+namespace {
+constexpr uint64_t big_page = 2 << 20;
+}
+
+std::shared_ptr<Bo> Bo::create(Card &card, uint64_t bytes, uint32_t placements, uint32_t flags,
+                               uint32_t vm_id, int *error) {
+    bytes = (bytes + BRGPU_PAGE_BYTES - 1) & ~(BRGPU_PAGE_BYTES - 1);
+    std::shared_ptr<Bo> bo(new Bo(card, 0));
+    bo->flags_ = flags;
+    bo->placements_ = placements;
+    bo->vm_id_ = vm_id;
+    *error = ENOSPC;
+    if (placements & DRM_BRGPU_PLACEMENT_VRAM) {
+        if (auto address =
+                card.allocate_vram(bytes, bytes >= big_page ? big_page : BRGPU_PAGE_BYTES)) {
+            bo->vram_ = *address;
+            bo->bytes_ = bytes;
+            return bo;
+        }
+    }
+    if (placements & DRM_BRGPU_PLACEMENT_SYSTEM)
+        bo->block_ = card.arena().allocate(bytes, error);
+    if (!bo->block_)
+        return nullptr;
+    bo->bytes_ = bytes;
+    return bo;
+}
+
+std::shared_ptr<Bo> Bo::import(Card &card, int fd, uint64_t bytes, int *error) {
+    std::shared_ptr<Bo> bo(new Bo(card, 0));
+    bo->block_ = card.arena().show_file(fd, bytes, error);
+    if (!bo->block_)
+        return nullptr;
+    bo->placements_ = DRM_BRGPU_PLACEMENT_SYSTEM;
+    bo->bytes_ = bo->block_->bytes();
+    return bo;
+}
+
+Bo::~Bo() {
+    if (!block_ && bytes_)
+        card_.free_vram(vram_);
+}
+
+bool Bo::cpu_mappable() const noexcept {
+    return placements_ != DRM_BRGPU_PLACEMENT_VRAM || flags_ & DRM_BRGPU_BO_CPU_VISIBLE ||
+           card_.ident().aperture_bytes >= card_.ident().vram_bytes;
+}
+
+} // namespace brgpu::umd::model

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT
+#include "queue.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "deadline.hpp"
+#include "error.hpp"
+#include "kernel.hpp"
+
+namespace brgpu::umd {
+
+namespace {
+
+constexpr uint64_t staging_bytes = 4 << 20;
+// While a kernel runs, its printf output is looked for this often.
+constexpr uint64_t printf_poll_ns = 50000000;
+constexpr size_t runs_a_call = DRM_BRGPU_MAX_COMMANDS - 2; // two are the queue's own
+constexpr size_t idle_lists_kept = 8;
+
+unsigned long long number(uint64_t value) {
+    return value;
+}
+
+uint32_t drm_priority(uint32_t priority) {
+    switch (priority) {
+    case BRGPU_PRIORITY_LEVEL_NORMAL:
+        return DRM_BRGPU_PRIORITY_NORMAL;
+    case BRGPU_PRIORITY_LEVEL_LOW:
+        return DRM_BRGPU_PRIORITY_LOW;
+    case BRGPU_PRIORITY_LEVEL_HIGH:
+        return DRM_BRGPU_PRIORITY_HIGH;
+    default:
+        raise(BRGPU_ERROR_INVALID_ARGUMENT, "brgpu: unknown queue priority %u", priority);
+    }
+}
+
+drm_brgpu_sync sync_of(const Queue::Point &point, uint32_t flags) {
+    return {flags | DRM_BRGPU_SYNC_TIMELINE, point.timeline->handle(), point.value};
+}
+
+} // namespace
+
+Queue::Queue(std::shared_ptr<Vm> vm, uint32_t id, uint32_t kind)
+    : vm_(std::move(vm)), id_(id), kind_(kind),
+      progress_(std::make_shared<QueueProgress>(vm_, id)) {}
+
+std::shared_ptr<Queue> Queue::create(std::shared_ptr<Vm> vm, const brgpu_queue_create_info &info) {
+    if (info.kind > BRGPU_QUEUE_KIND_COPY || info.flags)
+        raise(BRGPU_ERROR_INVALID_ARGUMENT, "brgpu: creating a queue of kind %u with flags 0x%x",
+              info.kind, info.flags);
+    drm_brgpu_queue_create request = {};
+    request.vm_id = vm->id();
+    request.queue_class =
+        info.kind == BRGPU_QUEUE_KIND_COPY ? DRM_BRGPU_QUEUE_COPY : DRM_BRGPU_QUEUE_COMPUTE;
+    request.priority = drm_priority(info.priority);
+    request.timeout_ms = info.timeout_ms;
+    int error = vm->device().call(DRM_IOCTL_BRGPU_QUEUE_CREATE, request);
+    if (error)
+        raise_errno(-error, "brgpu: creating a queue (time-out %u ms)", info.timeout_ms);
+    try {
+        return std::shared_ptr<Queue>(new Queue(vm, request.queue_id, info.kind));
+    } catch (...) {
+        drm_brgpu_queue_destroy destroy = {};
+        destroy.queue_id = request.queue_id;
+        vm->device().call(DRM_IOCTL_BRGPU_QUEUE_DESTROY, destroy);
+        throw;
+    }
+}
+
+Queue::~Queue() {
+    progress_->queue_destroyed();
+    drm_brgpu_queue_destroy request = {};
+    request.queue_id = id_;
+    int error = vm_->device().call(DRM_IOCTL_BRGPU_QUEUE_DESTROY, request);
+    if (error && error != -ENODEV)
+        log(BRGPU_LOG_ERROR, "brgpu: destroying queue %u: error %d", id_, -error);
+}
+
+uint64_t Queue::submit_locked(std::span<const drm_brgpu_command> runs, std::span<const Point> waits,
+                              std::span<const Point> signals) {
+    if (waits.size() + signals.size() > DRM_BRGPU_MAX_SYNCS - 1)
+        raise(BRGPU_ERROR_INVALID_ARGUMENT,
+              "brgpu: a submission with %zu waits and %zu signals: at most %u are possible",
+              waits.size(), signals.size(), DRM_BRGPU_MAX_SYNCS - 1);
+    const uint32_t generation = vm_->code_generation();
+    const uint64_t serial = serial_ + 1;
+    bool first = true;
+    do {
+        std::vector<drm_brgpu_command> commands;
+        std::vector<drm_brgpu_sync> syncs;
+        if (first) {
+            if (generation != code_generation_ && kind_ == BRGPU_QUEUE_KIND_COMPUTE)
+                commands.push_back({progress_->code_packet(), 1, 0});
+            for (const Point &wait : waits)
+                syncs.push_back(sync_of(wait, 0));
+        }
+        const size_t count = std::min(runs.size(), runs_a_call);
+        commands.insert(commands.end(), runs.begin(), runs.begin() + count);
+        runs = runs.subspan(count);
+        if (runs.empty()) {
+            commands.push_back({progress_->count_packet(), 1, 0});
+            for (const Point &signal : signals)
+                syncs.push_back(sync_of(signal, DRM_BRGPU_SYNC_SIGNAL));
+            syncs.push_back({DRM_BRGPU_SYNC_SIGNAL | DRM_BRGPU_SYNC_TIMELINE,
+                             progress_->timeline().handle(), serial});
+        }
+        drm_brgpu_queue_submit request = {};
+        request.queue_id = id_;
+        request.commands = {sizeof(drm_brgpu_command), static_cast<uint32_t>(commands.size()),
+                            reinterpret_cast<uintptr_t>(commands.data())};
+        request.syncs = {sizeof(drm_brgpu_sync), static_cast<uint32_t>(syncs.size()),
+                         reinterpret_cast<uintptr_t>(syncs.data())};
+        int error = vm_->device().call(DRM_IOCTL_BRGPU_QUEUE_SUBMIT, request);
+        if (error == -EIO) {
+            const brgpu_queue_state now = progress_->state();
+            raise(now.state == BRGPU_STATE_LOST ? BRGPU_ERROR_DEVICE_LOST
+                                                : BRGPU_ERROR_QUEUE_STOPPED,
+                  "brgpu: submitting: %s", now.text[0] ? now.text : "the queue is stopped");
+        }
+        if (error)
+            raise_errno(-error, "brgpu: submitting %zu commands to queue %u", commands.size(), id_);
+        first = false;
+    } while (!runs.empty());
+    code_generation_ = generation;
+    serial_ = serial;
+    for (const Point &signal : signals)
+        signal.timeline->note_producer(progress_, serial, signal.value);
+    return serial;
+}
+
+void Queue::print_locked(bool all) {
+    for (const InFlight &work : in_flight_)
+        if (const auto &ring = work.commands->printf_ring())
+            ring->print(printf_, printf_user_, all || progress_->succeeded(work.serial));
+}
+
+void Queue::retire_locked() {
+    // Submissions end in order.
+    size_t ended = 0;
+    while (ended < in_flight_.size() && progress_->finished(in_flight_[ended].serial))
+        ++ended;
+    for (size_t i = 0; i < ended; ++i) {
+        InFlight &work = in_flight_[i];
+        if (const auto &ring = work.commands->printf_ring()) {
+            ring->print(printf_, printf_user_, true);
+            // Not while another queue already runs the list again.
+            if (work.commands->idle())
+                ring->reset();
+        }
+        if (work.transient && idle_lists_.size() < idle_lists_kept)
+            idle_lists_.push_back(std::move(work.commands));
+    }
+    in_flight_.erase(in_flight_.begin(), in_flight_.begin() + static_cast<ptrdiff_t>(ended));
+}
+
+std::shared_ptr<Commands> Queue::take_list_locked() {
+    if (idle_lists_.empty())
+        retire_locked();
+    if (idle_lists_.empty())
+        return std::make_shared<Commands>(vm_);
+    auto list = std::move(idle_lists_.back());
+    idle_lists_.pop_back();
+    list->reset();
+    return list;
+}
+
+uint64_t Queue::submit(std::span<const std::shared_ptr<Commands>> commands,
+                       std::span<const Point> waits, std::span<const Point> signals) {
+    std::lock_guard lock(lock_);
+    std::vector<drm_brgpu_command> runs;
+    for (size_t i = 0; i < commands.size(); ++i) {
+        Commands &list = *commands[i];
+        if (&list.vm() != vm_.get())
+            raise(BRGPU_ERROR_INVALID_ARGUMENT,
+                  "brgpu: submitting a command list of another address space");
+        if (std::find(commands.begin(), commands.begin() + static_cast<ptrdiff_t>(i),
+                      commands[i]) != commands.begin() + static_cast<ptrdiff_t>(i))
+            raise(BRGPU_ERROR_INVALID_ARGUMENT, "brgpu: a command list twice in one submission");
+        list.check_idle();
+        runs.insert(runs.end(), list.runs().begin(), list.runs().end());
+    }
+    // Its printf ring starts anew: the last submission's output must be out.
+    retire_locked();
+    const uint64_t serial = submit_locked(runs, waits, signals);
+    for (const auto &list : commands) {
+        list->note_submitted(progress_, serial);
+        in_flight_.push_back({serial, list, false});
+    }
+    return serial;
+}
+
+uint64_t Queue::launch(Kernel &kernel, const brgpu_dispatch_info &info) {
+    std::lock_guard lock(lock_);
+    auto list = take_list_locked();
+    list->dispatch(kernel, info);
+    const uint64_t serial = submit_locked(list->runs(), {}, {});
+    list->note_submitted(progress_, serial);
+    in_flight_.push_back({serial, std::move(list), true});
+    return serial;
+}
+
+uint64_t Queue::submit_run(const drm_brgpu_command &run) {
+    std::lock_guard lock(lock_);
+    return submit_locked({&run, 1}, {}, {});
+}
+
+void Queue::wait(uint64_t serial, uint64_t timeout_ns) {
+    const uint64_t start = monotonic_ns();
+    bool prints = false;
+    {
+        std::lock_guard lock(lock_);
+        if (serial > serial_)
+            raise(BRGPU_ERROR_INVALID_ARGUMENT,
+                  "brgpu: waiting for submission %llu of queue %u, which has seen %llu",
+                  number(serial), id_, number(serial_));
+        if (serial == 0)
+            serial = serial_;
+        for (const InFlight &work : in_flight_)
+            prints = prints || work.commands->printf_ring() != nullptr;
+    }
+    const int64_t deadline = deadline_after(timeout_ns);
+    bool done = serial == 0;
+    while (!done) {
+        int64_t until = deadline;
+        if (prints)
+            until = std::min(deadline, deadline_after(printf_poll_ns));
+        done = progress_->wait(serial, until);
+        if (prints) {
+            std::lock_guard lock(lock_);
+            print_locked(false);
+        }
+        if (!done && until == deadline)
+            break;
+    }
+    if (!done) {
+        const brgpu_queue_state now = progress_->state();
+        raise(BRGPU_ERROR_TIMEOUT,
+              "brgpu: submission %llu of queue %u has not ended after %.3f s "
+              "(%llu of %llu jobs have)",
+              number(serial), id_, static_cast<double>(monotonic_ns() - start) * 1e-9,
+              number(now.completed), number(now.submitted));
+    }
+    {
+        std::lock_guard lock(lock_);
+        retire_locked();
+    }
+    progress_->check(serial);
+}
+
+uint64_t Queue::copy_locked(uint64_t dst, uint64_t src, uint64_t bytes) {
+    auto list = take_list_locked();
+    list->copy(dst, src, bytes, 0);
+    // A transfer comes after all earlier work of the queue.
+    const uint64_t serial = submit_locked(list->runs(), {}, {});
+    list->note_submitted(progress_, serial);
+    in_flight_.push_back({serial, std::move(list), true});
+    return serial;
+}
+
+// Moves `bytes` in parts through the staging buffer: before each part's copy, or after it,
+// the caller moves the part between the staging buffer and its memory.
+template <typename Addresses, typename Before, typename After>
+void Queue::transfer(uint64_t bytes, uint64_t timeout_ns, Addresses addresses, Before before,
+                     After after) {
+    std::lock_guard transfer(transfer_lock_);
+    const int64_t deadline = deadline_after(timeout_ns);
+    if (!staging_)
+        staging_ = OwnedAllocation(vm_, staging_bytes, BRGPU_PLACEMENT_SYSTEM, BRGPU_ACCESS_RW);
+    for (uint64_t done = 0; done < bytes;) {
+        const uint64_t part = std::min(bytes - done, staging_bytes);
+        before(done, part);
+        const auto [dst, src] = addresses(done);
+        uint64_t serial;
+        {
+            std::lock_guard lock(lock_);
+            serial = copy_locked(dst, src, part);
+        }
+        const int64_t left = deadline - static_cast<int64_t>(monotonic_ns());
+        try {
+            wait(serial, deadline == INT64_MAX ? BRGPU_FOREVER
+                                               : static_cast<uint64_t>(std::max<int64_t>(left, 0)));
+        } catch (const Error &error) {
+            // The copy may still run: its memory must not be used for the next one.
+            if (error.status() == BRGPU_ERROR_TIMEOUT)
+                abandoned_staging_.push_back(std::exchange(staging_, OwnedAllocation()));
+            throw;
+        }
+        after(done, part);
+        done += part;
+    }
+}
+
+void Queue::upload(uint64_t dst, const void *src, uint64_t bytes, uint64_t timeout_ns) {
+    auto *from = static_cast<const std::byte *>(src);
+    transfer(
+        bytes, timeout_ns, [&](uint64_t done) { return std::pair(dst + done, staging_.address()); },
+        [&](uint64_t done, uint64_t part) { std::memcpy(staging_.cpu(), from + done, part); },
+        [](uint64_t, uint64_t) {});
+}
+
+void Queue::download(void *dst, uint64_t src, uint64_t bytes, uint64_t timeout_ns) {
+    auto *to = static_cast<std::byte *>(dst);
+    transfer(
+        bytes, timeout_ns, [&](uint64_t done) { return std::pair(staging_.address(), src + done); },
+        [](uint64_t, uint64_t) {},
+        [&](uint64_t done, uint64_t part) { std::memcpy(to + done, staging_.cpu(), part); });
+}
+
+void Queue::set_printf(brgpu_printf_function function, void *user) {
+    std::lock_guard lock(lock_);
+    printf_ = function;
+    printf_user_ = user;
+}
+
+} // namespace brgpu::umd

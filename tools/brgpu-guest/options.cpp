@@ -132,23 +132,26 @@ std::optional<Options> parse_options(int argc, char **argv, int &exit_code) {
         ->allow_extra_args(false);
     app.add_flag("--no-card", no_card, "no card");
     app.add_option("--kernel", options.kernel,
-                   "kernel: a name of 'fetch-kernel --list', or an image's file (debian-6.12)");
+                   "a name of 'fetch-kernel --list' or an image (debian-6.12)");
     app.add_option("--kernel-modules", options.modules,
-                   "folder with the kernel's modules.dep, where it is not beside the image");
+                   "folder with modules.dep, where it is not beside the image");
     app.add_option("--append", options.append, "more words for the kernel's command line");
     app.add_option("--memory,-m", options.memory, "the guest's memory (2G)");
-    app.add_option("--cpus", options.cpus, "the guest's processors (2)")->check(CLI::Range(1, 64));
+    app.add_option("--cpus", options.cpus, "the guest's processors (2)")
+        ->check(CLI::Range(1, 64).description(""));
     app.add_option("--timeout", options.timeout, "seconds until the guest is ended (no limit)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(CLI::Validator(CLI::NonNegativeNumber).description(""));
     app.add_option("--boot-timeout", options.boot_timeout,
                    "seconds until the command must have started (120)")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Validator(CLI::PositiveNumber).description(""));
     app.add_option("--accel", options.accelerator,
-                   "auto, kvm or tcg; auto takes KVM where a trial boot with it succeeds (auto)")
-        ->transform(CLI::CheckedTransformer(
-            std::map<std::string, Accelerator>{
-                {"auto", Accelerator::Auto}, {"kvm", Accelerator::Kvm}, {"tcg", Accelerator::Tcg}},
-            CLI::ignore_case));
+                   "auto, kvm or tcg; auto takes KVM where a trial boot succeeds (auto)")
+        ->transform(
+            CLI::CheckedTransformer(std::map<std::string, Accelerator>{{"auto", Accelerator::Auto},
+                                                                       {"kvm", Accelerator::Kvm},
+                                                                       {"tcg", Accelerator::Tcg}},
+                                    CLI::ignore_case)
+                .description(""));
     app.add_option("--module", options.module, "brgpu.ko (that of this build)");
     app.add_flag("--no-module", no_module, "do not load brgpu.ko");
     app.add_option("--module-args", options.module_arguments,
@@ -158,8 +161,8 @@ std::optional<Options> parse_options(int argc, char **argv, int &exit_code) {
     app.add_option("--firmware", options.firmware,
                    "folder that holds brgpu/*.fw (that of this build)");
     app.add_option("--share", shares,
-                   "a folder that the guest may write, under the same name (a folder 'exchange' in "
-                   "the build); the first is also $BRGPU_EXCHANGE in the guest")
+                   "a folder that the guest may write, under the same name; the first is\n"
+                   "$BRGPU_EXCHANGE in the guest (exchange/ in the build)")
         ->allow_extra_args(false);
     app.add_flag("--no-share", no_default_share, "no exchange folder at all");
     app.add_option("--env", options.environment,
@@ -181,6 +184,19 @@ std::optional<Options> parse_options(int argc, char **argv, int &exit_code) {
     app.add_flag("--print-command", options.print_command, "show QEMU's command line and end");
     app.add_option("command", options.command, "what to run, after --");
     app.positionals_at_end();
+    for (const auto &[name, value] : std::initializer_list<std::pair<const char *, const char *>>{
+             {"--card", "CARD"},          {"--kernel", "NAME|FILE"},
+             {"--kernel-modules", "DIR"}, {"--append", "WORDS"},
+             {"--memory", "SIZE"},        {"--cpus", "N"},
+             {"--timeout", "SECONDS"},    {"--boot-timeout", "SECONDS"},
+             {"--accel", "NAME"},         {"--module", "FILE"},
+             {"--module-args", "WORDS"},  {"--load", "NAME"},
+             {"--firmware", "DIR"},       {"--share", "DIR"},
+             {"--env", "NAME[=VALUE]"},   {"--qmp", "SOCKET"},
+             {"--qemu", "FILE"},          {"--plugin", "FILE"},
+             {"--qemu-arg", "ARG"},       {"--console-log", "FILE"},
+             {"--json", "FILE"},          {"command", "COMMAND"}})
+        app.get_option(name)->type_name(value);
     // A caller may put its own after a script's: the last one counts.
     for (const char *name :
          {"--kernel", "--kernel-modules", "--append", "--memory", "--cpus", "--timeout",

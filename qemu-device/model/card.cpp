@@ -45,6 +45,9 @@ Card::~Card() {
     controller_.pause();
     controller_.drain();
     scheduler_.stop();
+    // No thread is left that would call them, and their parts go before the host's mappings do.
+    points_.on_advance(nullptr);
+    points_.on_progress(nullptr);
 }
 
 // ---- BARs ----

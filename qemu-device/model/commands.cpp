@@ -210,6 +210,9 @@ bool CommandProcessor::map(Worker &worker, Queue &queue) {
         value->store(0);
     queue.error.store(BRGPU_QUEUE_ERROR_NONE);
     queue.fault_info.store(0);
+    if (front.has_doorbell) // of the life that ended in an error
+        parts_.doorbells.give_back(front.config.doorbell, queue.slot);
+    front.has_doorbell = false;
     front.call = {};
     front.started = false;
     front.index_owed = false;

@@ -32,8 +32,7 @@ struct RegisterFile::Rows {
         return card.latched_.*Member;
     }
     template <auto Member> static uint64_t queue_value(Card &card, uint32_t slot) {
-        return slot < card.product_.queues ? (card.scheduler_.queue(slot16(slot)).get()->*Member).load()
-                                           : 0;
+        return (card.scheduler_.queue(slot16(slot)).get()->*Member).load();
     }
     template <uint32_t Offset> static uint64_t event(Card &card, uint32_t cls) {
         return card.events_.read(cls, Offset);
@@ -43,8 +42,6 @@ struct RegisterFile::Rows {
         card.events_.write(cls, Offset, static_cast<uint32_t>(value));
     }
     static uint16_t slot16(uint32_t slot) { return static_cast<uint16_t>(slot); }
-    static bool has_vm(const Card &card, uint32_t vm) { return vm < card.product_.vms; }
-    static bool has_queue(const Card &card, uint32_t slot) { return slot < card.product_.queues; }
     static uint64_t merge(uint64_t old, uint64_t value, uint64_t mask) {
         return (old & ~mask) | (value & mask);
     }
@@ -213,23 +210,20 @@ const RegisterRow Rows::counters[] = {
 const RegisterRow Rows::queue[] = {
     {BRGPU_QUEUE_DESC, 64, rw, "QUEUE_DESC",
      [](Card &card, uint32_t slot) {
-         return has_queue(card, slot) ? card.processor_.desc(slot16(slot)).load() : 0;
+         return card.processor_.desc(slot16(slot)).load();
      },
      [](Card &card, uint32_t slot, uint64_t value, uint64_t mask) {
-         if (!has_queue(card, slot))
-             return;
          auto &desc = card.processor_.desc(slot16(slot));
          desc.store(merge(desc.load(), value, mask));
      }},
     {BRGPU_QUEUE_COMMAND, 32, wo, "QUEUE_COMMAND", constant<0u>,
      [](Card &card, uint32_t slot, uint64_t value, uint64_t) {
-         if (has_queue(card, slot) && value >= BRGPU_QUEUE_CMD_MAP &&
-             value <= BRGPU_QUEUE_CMD_RESUME)
+         if (value >= BRGPU_QUEUE_CMD_MAP && value <= BRGPU_QUEUE_CMD_RESUME)
              card.scheduler_.command(slot16(slot), static_cast<uint32_t>(value));
      }},
     {BRGPU_QUEUE_STATUS, 32, ro, "QUEUE_STATUS",
      [](Card &card, uint32_t slot) {
-         return has_queue(card, slot) ? uint64_t{card.scheduler_.status(slot16(slot))} : 0;
+         return uint64_t{card.scheduler_.status(slot16(slot))};
      },
      nothing},
     {BRGPU_QUEUE_READ_INDEX, 64, ro, "QUEUE_READ_INDEX", queue_value<&Queue::read_index>, nothing},
@@ -250,29 +244,26 @@ const RegisterRow Rows::queue[] = {
 const RegisterRow Rows::vm[] = {
     {BRGPU_VM_ROOT, 64, rw, "VM_ROOT",
      [](Card &card, uint32_t vm) {
-         return has_vm(card, vm) ? card.mmu_.root(static_cast<uint16_t>(vm)) : 0;
+         return card.mmu_.root(static_cast<uint16_t>(vm));
      },
      [](Card &card, uint32_t vm, uint64_t value, uint64_t mask) {
          auto id = static_cast<uint16_t>(vm);
-         if (has_vm(card, vm))
-             card.mmu_.set_root(id, merge(card.mmu_.root(id), value, mask));
+         card.mmu_.set_root(id, merge(card.mmu_.root(id), value, mask));
      }},
     {BRGPU_VM_CTRL, 32, rw, "VM_CTRL",
      [](Card &card, uint32_t vm) {
-         return has_vm(card, vm) ? uint64_t{card.mmu_.control(static_cast<uint16_t>(vm))} : 0;
+         return uint64_t{card.mmu_.control(static_cast<uint16_t>(vm))};
      },
      [](Card &card, uint32_t vm, uint64_t value, uint64_t) {
-         if (has_vm(card, vm))
-             card.mmu_.set_control(static_cast<uint16_t>(vm),
-                                   static_cast<uint32_t>(value) & BRGPU_VM_CTRL_RETRY);
+         card.mmu_.set_control(static_cast<uint16_t>(vm),
+                               static_cast<uint32_t>(value) & BRGPU_VM_CTRL_RETRY);
      }},
     {BRGPU_VM_STATUS, 32, w1c, "VM_STATUS",
      [](Card &card, uint32_t vm) {
-         return has_vm(card, vm) ? uint64_t{card.mmu_.status(static_cast<uint16_t>(vm))} : 0;
+         return uint64_t{card.mmu_.status(static_cast<uint16_t>(vm))};
      },
      [](Card &card, uint32_t vm, uint64_t value, uint64_t) {
-         if (has_vm(card, vm))
-             card.mmu_.clear_status(static_cast<uint16_t>(vm), static_cast<uint32_t>(value));
+         card.mmu_.clear_status(static_cast<uint16_t>(vm), static_cast<uint32_t>(value));
      }},
 };
 
@@ -297,6 +288,9 @@ RegisterFile::Target RegisterFile::find(uint32_t offset) const {
             continue;
         uint32_t index = (offset - block.base) / block.stride;
         uint32_t inside = (offset - block.base) % block.stride;
+        if ((block.rows.data() == Rows::queue && index >= card_.product_.queues) ||
+            (block.rows.data() == Rows::vm && index >= card_.product_.vms))
+            return {};
         for (const RegisterRow &row : block.rows) {
             if (inside == row.offset)
                 return {&row, index, false};

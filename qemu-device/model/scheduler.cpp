@@ -233,10 +233,11 @@ void Scheduler::idle(std::unique_lock<std::mutex> &lock, bool worked) {
             return;
     }
     sleepers_++;
-    if (paused_ || next_tick_ == Clock::time_point::max())
+    Clock::time_point until = next_tick_;
+    if (paused_ || until == Clock::time_point::max())
         work_.wait(lock);
     else
-        work_.wait_until(lock, next_tick_);
+        work_.wait_until(lock, until);
     sleepers_--;
 }
 

@@ -29,6 +29,16 @@ std::set<std::string> functions_with_indirect_calls(const llvm::Module &module) 
     return names;
 }
 
+std::set<std::string> self_recursive_functions(const llvm::Module &module) {
+    std::set<std::string> names;
+    for (const llvm::Function &function : module)
+        for (const llvm::Instruction &instruction : llvm::instructions(function))
+            if (const auto *call = llvm::dyn_cast<llvm::CallBase>(&instruction))
+                if (call->getCalledOperand()->stripPointerCastsAndAliases() == &function)
+                    names.insert(function.getName().str());
+    return names;
+}
+
 std::set<std::string> address_taken_functions(const llvm::Module &module) {
     std::set<std::string> names;
     for (const llvm::Function &function : module)

@@ -35,6 +35,7 @@ bool undefined_symbols(const ObjectCode &object, std::set<std::string> &names);
 struct StackQuery {
     std::set<std::string> indirect_callers; // functions with an indirect call
     std::set<std::string> address_taken;    // what such a call may reach
+    std::set<std::string> self_recursive;   // their calls have no relocation to be seen by
     std::optional<uint32_t> unknown_depth;  // --stack-bytes
 };
 

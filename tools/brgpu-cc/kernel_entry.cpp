@@ -84,6 +84,14 @@ uint32_t metadata_number(const llvm::MDNode &node, unsigned index) {
 std::string ir_type_name(const llvm::Type *type) {
     if (type->isPointerTy())
         return "void*";
+    if (const auto *structure = llvm::dyn_cast<llvm::StructType>(type);
+        structure != nullptr && structure->hasName()) {
+        llvm::StringRef name = structure->getName();
+        return (name.consume_front("struct.")  ? "struct "
+                : name.consume_front("union.") ? "union "
+                                               : "") +
+               name.str();
+    }
     std::string text;
     llvm::raw_string_ostream stream(text);
     type->print(stream);
@@ -291,6 +299,10 @@ bool make_kernel_entries(llvm::Module &module, std::vector<KernelInfo> &kernels)
         report_error("there is no kernel in the sources");
         return false;
     }
+    // These lists would keep dead code alive, and count as address-taking.
+    for (const char *list : {"llvm.used", "llvm.compiler.used"})
+        if (llvm::GlobalVariable *used = module.getGlobalVariable(list))
+            used->eraseFromParent();
     std::set<const llvm::Function *> printing;
     if (llvm::GlobalVariable *ring = printf_ring_variable(module))
         for (const llvm::User *user : ring->users())
@@ -313,10 +325,7 @@ bool make_kernel_entries(llvm::Module &module, std::vector<KernelInfo> &kernels)
             return false;
         kernels.push_back(std::move(kernel));
     }
-    // From here on only the entries are visible outside; `used` lists would keep dead code alive.
-    for (const char *list : {"llvm.used", "llvm.compiler.used"})
-        if (llvm::GlobalVariable *used = module.getGlobalVariable(list))
-            used->eraseFromParent();
+    // From here on only the entries are visible outside.
     std::set<std::string> entries;
     for (const KernelInfo &kernel : kernels)
         entries.insert(kernel.entry);

@@ -117,7 +117,7 @@ class Compilation {
                 report_error(bitcode.string() + ": " + problem.getMessage().str());
                 return false;
             }
-            if (!check_supported(*part))
+            if (!check_supported(*part) || !replace_event_type(part))
                 return false;
             retarget_module(*part, *machine_);
             if (!module_)
@@ -162,7 +162,8 @@ class Compilation {
                 return false;
         }
         const StackQuery query = {functions_with_indirect_calls(*module_),
-                                  address_taken_functions(*module_), options_.stack_bytes};
+                                  address_taken_functions(*module_),
+                                  self_recursive_functions(*module_), options_.stack_bytes};
         return compute_private_bytes(code_, query, kernels_);
     }
 

@@ -9,6 +9,7 @@
 #include "kernel_info.hpp"
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -28,6 +29,9 @@ void retarget_module(llvm::Module &module, const llvm::TargetMachine &machine);
 
 // Refuses what the card has no hardware for (images, samplers, pipes, device-side enqueue).
 bool check_supported(const llvm::Module &module);
+
+// Makes pointers of OpenCL's event_t, an opaque type that code generation doesn't take.
+bool replace_event_type(std::unique_ptr<llvm::Module> &module);
 
 // Replaces calls of printf by appends to the ring of struct brgpu_printf_ring.
 bool lower_printf(llvm::Module &module);
@@ -61,6 +65,9 @@ std::set<const llvm::Function *> reachable_functions(const llvm::Function &root)
 
 // Names of the functions with an indirect call.
 std::set<std::string> functions_with_indirect_calls(const llvm::Module &module);
+
+// Names of the functions that call themselves.
+std::set<std::string> self_recursive_functions(const llvm::Module &module);
 
 // Names of the functions whose address is taken.
 std::set<std::string> address_taken_functions(const llvm::Module &module);

@@ -6,8 +6,12 @@
 
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/InlineAsm.h>
+#include <llvm/IR/InstIterator.h>
 #include <llvm/IR/InstrTypes.h>
 #include <llvm/IR/Instructions.h>
+#include <llvm/IRReader/IRReader.h>
+#include <llvm/Support/SourceMgr.h>
+#include <llvm/Support/raw_ostream.h>
 
 namespace brgpu::cc {
 namespace {
@@ -15,6 +19,36 @@ namespace {
 // The tables that a switch becomes are an indirect jump, and each lane's target is looked up by
 // itself: compare-and-branch chains keep a warp together.
 constexpr const char *no_jump_tables = "no-jump-tables";
+
+constexpr llvm::StringRef event_type_name = "spirv.Event";
+
+llvm::Type *element_type(llvm::Type *type) {
+    while (const auto *array = llvm::dyn_cast<llvm::ArrayType>(type))
+        type = array->getElementType();
+    return type;
+}
+
+bool has_event_type(const llvm::Type *type) {
+    const auto *target = llvm::dyn_cast<llvm::TargetExtType>(type);
+    return target != nullptr && target->getName() == event_type_name;
+}
+
+bool uses_events(const llvm::Module &module) {
+    for (const llvm::Function &function : module) {
+        if (has_event_type(function.getReturnType()))
+            return true;
+        for (const llvm::Argument &argument : function.args())
+            if (has_event_type(argument.getType()))
+                return true;
+        for (const llvm::Instruction &instruction : llvm::instructions(function))
+            if (const auto *variable = llvm::dyn_cast<llvm::AllocaInst>(&instruction))
+                for (const llvm::Type *part : {variable->getAllocatedType(),
+                                               element_type(variable->getAllocatedType())})
+                    if (has_event_type(part))
+                        return true;
+    }
+    return false;
+}
 
 const char *unsupported_type(const llvm::Type *type) {
     if (const auto *target = llvm::dyn_cast<llvm::TargetExtType>(type)) {
@@ -25,7 +59,8 @@ const char *unsupported_type(const llvm::Type *type) {
             return "samplers";
         if (name == "spirv.Pipe")
             return "pipes";
-        return "this opaque OpenCL type (device-side enqueue, pipes, images)";
+        if (name != event_type_name)
+            return "device-side enqueue or another opaque OpenCL type";
     }
     return nullptr;
 }
@@ -105,6 +140,29 @@ bool check_supported(const llvm::Module &module) {
             refuse(function, "device-side enqueue");
     }
     return good;
+}
+
+bool replace_event_type(std::unique_ptr<llvm::Module> &module) {
+    if (!uses_events(*module))
+        return true;
+    // The type stands in signatures, allocations and everything derived from them; in the text of the
+    // module it is one word.
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    module->print(stream, nullptr);
+    const std::string word = "target(\"spirv.Event\")";
+    for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at))
+        text.replace(at, word.size(), "ptr");
+    llvm::SMDiagnostic problem;
+    std::unique_ptr<llvm::Module> result =
+        llvm::parseIR(llvm::MemoryBufferRef(text, module->getName()), problem, module->getContext());
+    if (!result) {
+        report_error("internal: event_t in " + module->getName().str() + ": " +
+                     problem.getMessage().str());
+        return false;
+    }
+    module = std::move(result);
+    return true;
 }
 
 } // namespace brgpu::cc

@@ -80,6 +80,7 @@ class StackAnalysis {
             unknown_ = true;
             return 0;
         }
+        unknown_ = unknown_ || query_.self_recursive.count(name) != 0;
         uint64_t deepest = 0;
         for (const std::string &callee : function->second.callees)
             deepest = std::max(deepest, depth(callee));
@@ -166,8 +167,7 @@ bool compute_private_bytes(const ObjectCode &object, const StackQuery &query,
             if (query.unknown_depth)
                 bytes = std::max<uint64_t>(bytes, *query.unknown_depth);
             else
-                bytes = std::min<uint64_t>(bytes + default_unknown_depth,
-                                           std::max<uint64_t>(bytes, BRGPU_MAX_PRIVATE_BYTES));
+                bytes += default_unknown_depth;
         }
         bytes = llvm::alignTo(bytes, 16);
         if (bytes > BRGPU_MAX_PRIVATE_BYTES) {

@@ -159,7 +159,8 @@ bool run_frontend(const Toolchain &toolchain, const Options &options, const std:
                                      "-U__SPIR64__",
                                      "-D__BRGPU__=1"};
     if (is_c) {
-        argv.insert(argv.end(), {"-ffreestanding", "-fconvergent-functions"});
+        argv.insert(argv.end(), {"-ffreestanding", "-fconvergent-functions", "-Wno-atomic-alignment",
+                                 "-isystem", toolchain.include_dir / "brgpu/device/libc"});
     } else {
         argv.insert(argv.end(), {"-D__OPENCL_VERSION__=300", "-Xclang", "-finclude-default-header", "-Xclang",
                                  "-fdeclare-opencl-builtins", "-Xclang",

@@ -83,7 +83,7 @@ test-model: build ## run the conformance suite on the in-process card
 test-guest: build module ## run the conformance suite and the scenarios in the guest
 	@tools/check/run-tests --build $(BUILD) --kernel $(KERNEL) guest
 
-check: setup ## formatting, static analysis, licences: all that needs no card
+check: build setup-kernel ## formatting, static analysis, licences: all that needs no card
 	@tools/check/run-checks --build $(BUILD) --kernel $(KERNEL)
 
 bench: build ## measure speed on the in-process card

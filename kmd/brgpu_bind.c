@@ -307,7 +307,8 @@ int brgpu_bind_sched_init(struct brgpu_vm *vm)
 				      brgpu->drm.dev);
 	if (ret)
 		return ret;
-	ret = drm_sched_entity_init(&vm->entity, DRM_SCHED_PRIORITY_NORMAL, &sched, 1, NULL);
+	/* The scheduler has one run queue, the first. */
+	ret = drm_sched_entity_init(&vm->entity, DRM_SCHED_PRIORITY_KERNEL, &sched, 1, NULL);
 	if (ret)
 		drm_sched_fini(sched);
 	return ret;

@@ -157,6 +157,22 @@ static void bo_destroy(struct ttm_buffer_object *tbo)
 	kfree(bo);
 }
 
+/*
+ * TTM says ENOMEM for a placement that is full too. A buffer in VRAM needs next to no host memory; for
+ * the others, the count of what is given out tells.
+ */
+static int bo_create_error(struct brgpu_device *brgpu, const struct brgpu_bo_params *params, int error)
+{
+	struct ttm_resource_manager *tt = &brgpu->vram_mgr.tt;
+
+	if (error != -ENOMEM)
+		return error;
+	if (params->placements == DRM_BRGPU_PLACEMENT_VRAM ||
+	    ttm_resource_manager_usage(tt) + params->size > tt->size)
+		return -ENOSPC;
+	return error;
+}
+
 struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_bo_params *params)
 {
 	struct ttm_operation_ctx ctx = { .interruptible = true };
@@ -201,7 +217,7 @@ struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_
 	if (ret) {
 		if (params->vm)
 			dma_resv_unlock(resv);
-		return ERR_PTR(ret);
+		return ERR_PTR(bo_create_error(brgpu, params, ret));
 	}
 	if (params->resv && !params->vm)
 		ttm_bo_move_to_lru_tail_unlocked(&bo->ttm); /* the importer holds the exporter's lock */

@@ -132,8 +132,10 @@ int brgpu_hwq_map(struct brgpu_hwq *hwq)
 		return ret;
 	}
 	if (hwq_state_is_at_rest(status)) {
-		drm_err(&brgpu->drm, "queue slot %u refused MAP: status 0x%x, error %u\n", hwq->slot, status,
-			brgpu_read32(brgpu, hwq_reg(hwq, BRGPU_QUEUE_ERROR)));
+		drm_err(&brgpu->drm, "queue slot %u refused MAP: status 0x%x, error %u, fault 0x%x at 0x%llx\n",
+			hwq->slot, status, brgpu_read32(brgpu, hwq_reg(hwq, BRGPU_QUEUE_ERROR)),
+			brgpu_read32(brgpu, hwq_reg(hwq, BRGPU_QUEUE_FAULT_INFO)),
+			brgpu_read64(brgpu, hwq_reg(hwq, BRGPU_QUEUE_DESC)));
 		return -EIO;
 	}
 

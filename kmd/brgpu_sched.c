@@ -109,7 +109,8 @@ int brgpu_sched_init(struct brgpu_queue *queue, u32 timeout_ms)
 				      brgpu->drm.dev);
 	if (ret)
 		return ret;
-	ret = drm_sched_entity_init(&queue->entity, DRM_SCHED_PRIORITY_NORMAL, &sched, 1, NULL);
+	/* The scheduler has one run queue, the first; priority is the hardware's affair. */
+	ret = drm_sched_entity_init(&queue->entity, DRM_SCHED_PRIORITY_KERNEL, &sched, 1, NULL);
 	if (ret)
 		drm_sched_fini(sched);
 	return ret;

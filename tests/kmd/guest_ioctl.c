@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest_ioctl.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "brgpu_core_packet.h"
+
+int call(int fd, unsigned long request, void *arg) {
+    int ret;
+
+    do {
+        ret = ioctl(fd, request, arg);
+    } while (ret < 0 && errno == EINTR);
+    return ret < 0 ? -errno : 0;
+}
+
+int open_card(void) {
+    char path[64];
+
+    for (int minor = 128; minor < 192; minor++) {
+        snprintf(path, sizeof(path), "/dev/dri/renderD%d", minor);
+        const int fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd < 0)
+            continue;
+        drmVersionPtr version = drmGetVersion(fd);
+        const bool ours = version && !strcmp(version->name, "brgpu");
+        drmFreeVersion(version);
+        if (ours)
+            return fd;
+        close(fd);
+    }
+    fprintf(stderr, "no render node of brgpu\n");
+    exit(77);
+}
+
+struct bo bo_create(int fd, uint64_t size, uint32_t placements) {
+    struct drm_brgpu_bo_create args = {
+        .size = size, .placements = placements, .flags = DRM_BRGPU_BO_CPU_VISIBLE};
+
+    CHECK_EQ(call(fd, DRM_IOCTL_BRGPU_BO_CREATE, &args), 0);
+    return (struct bo){.handle = args.handle, .size = args.size};
+}
+
+void *bo_map(int fd, struct bo *bo) {
+    struct drm_brgpu_bo_mmap_offset args = {.handle = bo->handle};
+
+    CHECK_EQ(call(fd, DRM_IOCTL_BRGPU_BO_MMAP_OFFSET, &args), 0);
+    bo->map = mmap(NULL, bo->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)args.offset);
+    CHECK(bo->map != MAP_FAILED);
+    return bo->map;
+}
+
+void bo_free(int fd, struct bo *bo) {
+    struct drm_gem_close args = {.handle = bo->handle};
+
+    if (bo->map)
+        munmap(bo->map, bo->size);
+    CHECK_EQ(call(fd, DRM_IOCTL_GEM_CLOSE, &args), 0);
+    memset(bo, 0, sizeof(*bo));
+}
+
+uint32_t vm_create(int fd) {
+    struct drm_brgpu_vm_create args = {0};
+
+    CHECK_EQ(call(fd, DRM_IOCTL_BRGPU_VM_CREATE, &args), 0);
+    CHECK(args.vm_id != 0);
+    return args.vm_id;
+}
+
+int bind(int fd, uint32_t vm, uint32_t op, uint32_t flags, uint32_t handle, uint64_t offset,
+         uint64_t va, uint64_t size) {
+    struct drm_brgpu_bind_op operation = {
+        .op = op, .flags = flags, .bo_handle = handle, .bo_offset = offset, .va = va, .size = size};
+    struct drm_brgpu_vm_bind args = {.vm_id = vm,
+                                     .ops = {sizeof(operation), 1, (uintptr_t)&operation}};
+
+    return call(fd, DRM_IOCTL_BRGPU_VM_BIND, &args);
+}
+
+void bo_bind(int fd, uint32_t vm, struct bo *bo, uint64_t va) {
+    CHECK_EQ(bind(fd, vm, DRM_BRGPU_BIND_MAP, DRM_BRGPU_BIND_READ | DRM_BRGPU_BIND_WRITE,
+                  bo->handle, 0, va, bo->size),
+             0);
+    bo->va = va;
+}
+
+uint32_t queue_create(int fd, uint32_t vm, uint32_t queue_class, uint32_t timeout_ms) {
+    struct drm_brgpu_queue_create args = {.vm_id = vm,
+                                          .queue_class = queue_class,
+                                          .priority = DRM_BRGPU_PRIORITY_NORMAL,
+                                          .timeout_ms = timeout_ms};
+
+    CHECK_EQ(call(fd, DRM_IOCTL_BRGPU_QUEUE_CREATE, &args), 0);
+    CHECK(args.queue_id != 0);
+    return args.queue_id;
+}
+
+struct drm_brgpu_queue_get_state queue_state(int fd, uint32_t queue) {
+    struct drm_brgpu_queue_get_state args = {.queue_id = queue};
+
+    CHECK_EQ(call(fd, DRM_IOCTL_BRGPU_QUEUE_GET_STATE, &args), 0);
+    return args;
+}
+
+static void *slot(struct bo *bo, unsigned int i) {
+    return (char *)bo->map + (size_t)i * BRGPU_PACKET_BYTES;
+}
+
+void put_fill(struct bo *bo, unsigned int i, uint64_t dst, uint64_t bytes, uint64_t pattern) {
+    brgpu_core_packet_fill(slot(bo, i), BRGPU_PACKET_BARRIER_BIT, dst, bytes, pattern);
+}
+
+void put_copy(struct bo *bo, unsigned int i, uint64_t dst, uint64_t src, uint32_t bytes) {
+    brgpu_core_packet_copy(slot(bo, i), BRGPU_PACKET_BARRIER_BIT, dst, src, bytes);
+}
+
+void put_write(struct bo *bo, unsigned int i, uint64_t dst, const void *data, uint16_t bytes) {
+    struct brgpu_packet_write packet = {
+        .type = BRGPU_PACKET_WRITE, .flags = BRGPU_PACKET_BARRIER_BIT, .bytes = bytes, .dst = dst};
+
+    memcpy(packet.data, data, bytes);
+    memcpy(slot(bo, i), &packet, sizeof(packet));
+}
+
+void put_signal(struct bo *bo, unsigned int i, uint64_t address, uint64_t value, bool notify) {
+    brgpu_core_packet_signal(slot(bo, i), 0, address, value, notify, 0);
+}
+
+void put_wait(struct bo *bo, unsigned int i, uint64_t address, uint64_t value) {
+    brgpu_core_packet_wait(slot(bo, i), 0, BRGPU_WAIT_EQ, address, value, UINT64_MAX);
+}
+
+int submit(int fd, uint32_t queue, uint64_t va, uint32_t packets, uint32_t handle, uint64_t point) {
+    struct drm_brgpu_command command = {.va = va, .packets = packets};
+    struct drm_brgpu_sync sync = {.flags =
+                                      DRM_BRGPU_SYNC_SIGNAL | (point ? DRM_BRGPU_SYNC_TIMELINE : 0),
+                                  .handle = handle,
+                                  .point = point};
+    struct drm_brgpu_queue_submit args = {
+        .queue_id = queue,
+        .commands = {sizeof(command), packets ? 1 : 0, (uintptr_t)&command},
+        .syncs = {sizeof(sync), handle ? 1 : 0, (uintptr_t)&sync}};
+
+    return call(fd, DRM_IOCTL_BRGPU_QUEUE_SUBMIT, &args);
+}
+
+int64_t deadline(double seconds) {
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec + (int64_t)(seconds * 1e9);
+}
+
+int run(int fd, uint32_t queue, uint64_t va, uint32_t packets, int seconds) {
+    uint32_t handle;
+    int ret;
+
+    CHECK_EQ(drmSyncobjCreate(fd, 0, &handle), 0);
+    ret = submit(fd, queue, va, packets, handle, 0);
+    if (!ret)
+        ret = drmSyncobjWait(fd, &handle, 1, deadline(seconds), 0, NULL);
+    CHECK_EQ(drmSyncobjDestroy(fd, handle), 0);
+    return ret;
+}

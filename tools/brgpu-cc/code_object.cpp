@@ -107,8 +107,8 @@ bool parse_notes(std::span<const uint8_t> notes, CodeObject &object, std::string
 }
 
 // File offset of [address, address + size) of the loaded image.
-bool file_offset(const std::vector<Elf64_Phdr> &headers, uint64_t address,
-                 uint64_t size, uint64_t &offset) {
+bool file_offset(const std::vector<Elf64_Phdr> &headers, uint64_t address, uint64_t size,
+                 uint64_t &offset) {
     for (const Elf64_Phdr &header : headers)
         if (header.p_type == PT_LOAD && address >= header.p_vaddr &&
             address - header.p_vaddr <= header.p_filesz &&
@@ -119,9 +119,8 @@ bool file_offset(const std::vector<Elf64_Phdr> &headers, uint64_t address,
     return false;
 }
 
-bool read_descriptor(std::span<const uint8_t> file,
-                     const std::vector<Elf64_Phdr> &headers, CodeObjectKernel &kernel,
-                     std::string &error) {
+bool read_descriptor(std::span<const uint8_t> file, const std::vector<Elf64_Phdr> &headers,
+                     CodeObjectKernel &kernel, std::string &error) {
     brgpu_kernel_desc desc = {};
     uint64_t offset = 0;
     if (!file_offset(headers, kernel.descriptor_address, sizeof(desc), offset) ||

@@ -22,8 +22,8 @@ namespace {
 
 constexpr const char *triple = "riscv64-unknown-elf";
 
-// BRGPU_ISA_MARCH as LLVM spells it. Relaxation is off: it has nothing to gain in position-independent
-// code of this size, and it would leave relocations in debug information.
+// BRGPU_ISA_MARCH as LLVM spells it. Relaxation is off: it has nothing to gain in
+// position-independent code of this size, and it would leave relocations in debug information.
 constexpr const char *features = "+m,+a,+f,+d,+c,+zicsr,+zifencei,+zba,+zbb,+zfh,+zfhmin,-relax";
 static_assert(std::string_view(BRGPU_ISA_MARCH) == "rv64gc_zba_zbb_zfh");
 

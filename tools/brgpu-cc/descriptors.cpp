@@ -71,9 +71,8 @@ std::vector<uint8_t> note_bytes(const KernelInfo &kernel) {
 
 llvm::GlobalVariable *add_data(llvm::Module &module, llvm::Constant *data, const std::string &name,
                                const char *section, uint64_t align) {
-    auto *variable =
-        new llvm::GlobalVariable(module, data->getType(), true, llvm::GlobalValue::ExternalLinkage,
-                                 data, name);
+    auto *variable = new llvm::GlobalVariable(module, data->getType(), true,
+                                              llvm::GlobalValue::ExternalLinkage, data, name);
     variable->setSection(section);
     variable->setAlignment(llvm::Align(align));
     variable->setDSOLocal(true);
@@ -109,9 +108,9 @@ void add_descriptor(llvm::Module &module, const KernelInfo &kernel) {
     llvm::Constant *head = bytes(0, before);
     llvm::Constant *tail = bytes(after, sizeof(desc));
     auto *type = llvm::StructType::get(context, {head->getType(), i64, tail->getType()}, true);
-    auto *entry = llvm::Function::Create(
-        llvm::FunctionType::get(llvm::Type::getVoidTy(context), false),
-        llvm::GlobalValue::ExternalLinkage, kernel.entry, module);
+    auto *entry =
+        llvm::Function::Create(llvm::FunctionType::get(llvm::Type::getVoidTy(context), false),
+                               llvm::GlobalValue::ExternalLinkage, kernel.entry, module);
     entry->setVisibility(llvm::GlobalValue::HiddenVisibility);
     entry->setDSOLocal(true);
     llvm::GlobalVariable *variable =

@@ -20,11 +20,11 @@ std::string first_use(const llvm::GlobalValue &value) {
         const auto *instruction = llvm::dyn_cast<llvm::Instruction>(user);
         if (instruction == nullptr)
             continue;
-        std::string place = " (used in " +
-                            llvm::demangle(instruction->getFunction()->getName().str());
+        std::string place =
+            " (used in " + llvm::demangle(instruction->getFunction()->getName().str());
         if (const llvm::DebugLoc &location = instruction->getDebugLoc())
-            place += ", " + location->getFilename().str() + ":" +
-                     std::to_string(location.getLine());
+            place +=
+                ", " + location->getFilename().str() + ":" + std::to_string(location.getLine());
         return place + ")";
     }
     return {};
@@ -35,8 +35,7 @@ std::string first_use(const llvm::GlobalValue &value) {
 bool link_device_library(llvm::Module &module, const std::string &path) {
     auto buffer = llvm::MemoryBuffer::getFile(path);
     if (!buffer) {
-        report_error("cannot read the device library " + path + ": " +
-                     buffer.getError().message());
+        report_error("cannot read the device library " + path + ": " + buffer.getError().message());
         return false;
     }
     // Lazy: function bodies are read only when the linker wants them.
@@ -49,8 +48,8 @@ bool link_device_library(llvm::Module &module, const std::string &path) {
     }
     // The flags speak of how the library was compiled, and ours have been set already.
     if (llvm::Error error = (*library)->materializeMetadata()) {
-        report_error("the device library " + path + " is not readable: " +
-                     llvm::toString(std::move(error)));
+        report_error("the device library " + path +
+                     " is not readable: " + llvm::toString(std::move(error)));
         return false;
     }
     if (llvm::NamedMDNode *flags = (*library)->getModuleFlagsMetadata())
@@ -75,8 +74,7 @@ bool link_runtime_functions(llvm::Module &module, const llvm::TargetMachine &mac
     auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(module.getContext()), false);
     std::vector<llvm::GlobalValue *> wanted;
     for (const std::string &name : names) {
-        if (module.getNamedValue(name) != nullptr &&
-            !module.getNamedValue(name)->isDeclaration()) {
+        if (module.getNamedValue(name) != nullptr && !module.getNamedValue(name)->isDeclaration()) {
             report_error("the compiler needs the function " + name +
                          ", and the sources define something else of that name");
             return false;

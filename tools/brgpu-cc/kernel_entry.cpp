@@ -126,11 +126,11 @@ bool read_attributes(const llvm::Function &function, const Annotations &annotati
         kernel.attributes = "reqd_work_group_size(" + join(size) + ")";
     if (const llvm::MDNode *node = function.getMetadata("work_group_size_hint");
         node != nullptr && node->getNumOperands() == 3)
-        kernel.attributes +=
-            std::string(kernel.attributes.empty() ? "" : " ") + "work_group_size_hint(" +
-            join({metadata_number(*node, 0), metadata_number(*node, 1),
-                  metadata_number(*node, 2)}) +
-            ")";
+        kernel.attributes += std::string(kernel.attributes.empty() ? "" : " ") +
+                             "work_group_size_hint(" +
+                             join({metadata_number(*node, 0), metadata_number(*node, 1),
+                                   metadata_number(*node, 2)}) +
+                             ")";
     return true;
 }
 
@@ -236,8 +236,7 @@ bool make_entry(llvm::Function &function, bool prints, KernelInfo &kernel) {
     block->addAttr(llvm::Attribute::NonNull);
     block->addAttr(llvm::Attribute::getWithAlignment(context, llvm::Align(64)));
     if (kernel.kernarg_bytes != 0)
-        block->addAttr(
-            llvm::Attribute::getWithDereferenceableBytes(context, kernel.kernarg_bytes));
+        block->addAttr(llvm::Attribute::getWithDereferenceableBytes(context, kernel.kernarg_bytes));
 
     llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context, "entry", entry));
     llvm::MDNode *invariant = llvm::MDNode::get(context, {});

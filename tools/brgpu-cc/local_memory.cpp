@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Places for __local variables. tp holds the address of the workgroup's local memory, and an address
-// relative to it costs nothing, where the aperture itself is beyond the reach of medany code.
+// Places for __local variables. tp holds the address of the workgroup's local memory, and an
+// address relative to it costs nothing, where the aperture itself is beyond the reach of medany
+// code.
 #include "passes.hpp"
 #include "printf_ring.hpp"
 
@@ -56,8 +57,8 @@ void replace_uses(const LocalVariable &local) {
         llvm::Value *&address = bases[function];
         if (address == nullptr) {
             llvm::IRBuilder<> builder(&*function->getEntryBlock().getFirstInsertionPt());
-            llvm::Value *base = builder.CreateIntrinsic(builder.getPtrTy(),
-                                                        llvm::Intrinsic::thread_pointer, {});
+            llvm::Value *base =
+                builder.CreateIntrinsic(builder.getPtrTy(), llvm::Intrinsic::thread_pointer, {});
             address = builder.CreateAddrSpaceCast(
                 builder.CreateConstInBoundsGEP1_64(builder.getInt8Ty(), base, local.offset),
                 variable->getType(), variable->getName());
@@ -74,9 +75,9 @@ uint64_t lowest_free_offset(const LocalVariable &local, const std::vector<LocalV
     for (bool moved = true; moved;) {
         moved = false;
         for (const LocalVariable &other : placed) {
-            const bool together = std::any_of(
-                other.kernels.begin(), other.kernels.end(),
-                [&](size_t kernel) { return local.kernels.count(kernel) != 0; });
+            const bool together =
+                std::any_of(other.kernels.begin(), other.kernels.end(),
+                            [&](size_t kernel) { return local.kernels.count(kernel) != 0; });
             if (together && offset < other.offset + other.size &&
                 other.offset < offset + local.size) {
                 offset = llvm::alignTo(other.offset + other.size, local.align);
@@ -99,7 +100,8 @@ bool allocate_local_memory(llvm::Module &module, std::vector<KernelInfo> &kernel
     for (llvm::GlobalVariable &variable : module.globals()) {
         if (variable.getAddressSpace() != local_address_space)
             continue;
-        LocalVariable local{&variable, layout.getTypeAllocSize(variable.getValueType()),
+        LocalVariable local{&variable,
+                            layout.getTypeAllocSize(variable.getValueType()),
                             layout.getPreferredAlign(&variable).value(),
                             {},
                             0};
@@ -127,9 +129,8 @@ bool allocate_local_memory(llvm::Module &module, std::vector<KernelInfo> &kernel
             if (end > BRGPU_MAX_LOCAL_BYTES) {
                 report_error("kernel " + kernels[kernel].name + " needs more than " +
                              std::to_string(BRGPU_MAX_LOCAL_BYTES) +
-                             " bytes of local memory (variable " +
-                             local.variable->getName().str() + ", " + std::to_string(local.size) +
-                             " bytes)");
+                             " bytes of local memory (variable " + local.variable->getName().str() +
+                             ", " + std::to_string(local.size) + " bytes)");
                 return false;
             }
             uint32_t &total = kernels[kernel].static_local_bytes;

@@ -93,9 +93,7 @@ class Compilation {
         context_.setDiagnosticHandler(std::make_unique<Diagnostics>(failed_));
     }
 
-    bool run() {
-        return read_sources() && prepare() && generate() && finish();
-    }
+    bool run() { return read_sources() && prepare() && generate() && finish(); }
 
   private:
     bool read_sources() {
@@ -130,8 +128,7 @@ class Compilation {
 
     bool prepare() {
         if (!lower_printf(*module_) || !make_kernel_entries(*module_, kernels_) ||
-            !link_device_library(*module_, toolchain_.device_library) ||
-            !check_resolved(*module_))
+            !link_device_library(*module_, toolchain_.device_library) || !check_resolved(*module_))
             return false;
         retarget_module(*module_, *machine_);
         if (options_.save_temps)

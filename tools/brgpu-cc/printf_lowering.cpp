@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // printf becomes an append to the record ring of brgpu/code_object.h. The ring's address comes in a
-// hidden kernel argument; the kernel's entry puts it into a word of local memory, where any function
-// of the workgroup finds it.
+// hidden kernel argument; the kernel's entry puts it into a word of local memory, where any
+// function of the workgroup finds it.
 #include "passes.hpp"
 #include "printf_ring.hpp"
 
@@ -91,9 +91,8 @@ bool lower_call(llvm::CallInst &call, llvm::GlobalVariable &ring) {
         writer.CreateStore(words[i], writer.CreateConstGEP1_64(i64, record, i + 2));
     writer.CreateCall(end, {record, count});
     builder.SetInsertPoint(&call);
-    call.replaceAllUsesWith(builder.CreateSelect(
-        fits, llvm::ConstantInt::get(call.getType(), 0),
-        llvm::ConstantInt::getSigned(call.getType(), -1)));
+    call.replaceAllUsesWith(builder.CreateSelect(fits, llvm::ConstantInt::get(call.getType(), 0),
+                                                 llvm::ConstantInt::getSigned(call.getType(), -1)));
     call.eraseFromParent();
     return true;
 }
@@ -121,9 +120,9 @@ bool lower_printf(llvm::Module &module) {
     if (calls.empty())
         return true;
     llvm::Type *i64 = llvm::Type::getInt64Ty(module.getContext());
-    auto *ring = new llvm::GlobalVariable(
-        module, i64, false, llvm::GlobalValue::InternalLinkage, llvm::UndefValue::get(i64),
-        "brgpu.printf.ring", nullptr, llvm::GlobalValue::NotThreadLocal, local_address_space);
+    auto *ring = new llvm::GlobalVariable(module, i64, false, llvm::GlobalValue::InternalLinkage,
+                                          llvm::UndefValue::get(i64), "brgpu.printf.ring", nullptr,
+                                          llvm::GlobalValue::NotThreadLocal, local_address_space);
     for (llvm::CallInst *call : calls)
         if (!lower_call(*call, *ring))
             return false;

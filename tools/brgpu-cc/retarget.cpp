@@ -42,8 +42,8 @@ bool uses_events(const llvm::Module &module) {
                 return true;
         for (const llvm::Instruction &instruction : llvm::instructions(function))
             if (const auto *variable = llvm::dyn_cast<llvm::AllocaInst>(&instruction))
-                for (const llvm::Type *part : {variable->getAllocatedType(),
-                                               element_type(variable->getAllocatedType())})
+                for (const llvm::Type *part :
+                     {variable->getAllocatedType(), element_type(variable->getAllocatedType())})
                     if (has_event_type(part))
                         return true;
     }
@@ -83,8 +83,8 @@ void set_module_flags(llvm::Module &module) {
 
 void retarget_call(llvm::CallBase &call) {
     call.setCallingConv(llvm::CallingConv::C);
-    // Inline assembly in a kernel is taken for convergent. Reading a CSR isn't, and ids are read too
-    // often not to be moved and merged.
+    // Inline assembly in a kernel is taken for convergent. Reading a CSR isn't, and ids are read
+    // too often not to be moved and merged.
     const auto *text = llvm::dyn_cast<llvm::InlineAsm>(call.getCalledOperand());
     if (text != nullptr && !text->hasSideEffects() && text->getAsmString().starts_with("csrr ")) {
         call.removeFnAttr(llvm::Attribute::Convergent);
@@ -145,8 +145,8 @@ bool check_supported(const llvm::Module &module) {
 bool replace_event_type(std::unique_ptr<llvm::Module> &module) {
     if (!uses_events(*module))
         return true;
-    // The type stands in signatures, allocations and everything derived from them; in the text of the
-    // module it is one word.
+    // The type stands in signatures, allocations and everything derived from them; in the text of
+    // the module it is one word.
     std::string text;
     llvm::raw_string_ostream stream(text);
     module->print(stream, nullptr);
@@ -154,8 +154,8 @@ bool replace_event_type(std::unique_ptr<llvm::Module> &module) {
     for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at))
         text.replace(at, word.size(), "ptr");
     llvm::SMDiagnostic problem;
-    std::unique_ptr<llvm::Module> result =
-        llvm::parseIR(llvm::MemoryBufferRef(text, module->getName()), problem, module->getContext());
+    std::unique_ptr<llvm::Module> result = llvm::parseIR(
+        llvm::MemoryBufferRef(text, module->getName()), problem, module->getContext());
     if (!result) {
         report_error("internal: event_t in " + module->getName().str() + ": " +
                      problem.getMessage().str());

@@ -140,9 +140,9 @@ TemporaryDirectory::~TemporaryDirectory() {
 bool run_frontend(const Toolchain &toolchain, const Options &options, const std::string &input,
                   const fs::path &output) {
     const bool is_c = fs::path(input).extension() == ".c";
-    // The SPIR target is used for its front end alone: it passes vectors and structs to functions as
-    // they are, has all address spaces, and keeps the arguments of kernels recognisable. The bitcode
-    // is retargeted to RISC-V before anything is optimised.
+    // The SPIR target is used for its front end alone: it passes vectors and structs to functions
+    // as they are, has all address spaces, and keeps the arguments of kernels recognisable. The
+    // bitcode is retargeted to RISC-V before anything is optimised.
     std::vector<std::string> argv = {toolchain.clang,
                                      "--target=spir64-unknown-unknown",
                                      "-x",
@@ -159,12 +159,13 @@ bool run_frontend(const Toolchain &toolchain, const Options &options, const std:
                                      "-U__SPIR64__",
                                      "-D__BRGPU__=1"};
     if (is_c) {
-        argv.insert(argv.end(), {"-ffreestanding", "-fconvergent-functions", "-Wno-atomic-alignment",
-                                 "-isystem", toolchain.include_dir / "brgpu/device/libc"});
+        argv.insert(argv.end(),
+                    {"-ffreestanding", "-fconvergent-functions", "-Wno-atomic-alignment",
+                     "-isystem", toolchain.include_dir / "brgpu/device/libc"});
     } else {
-        argv.insert(argv.end(), {"-D__OPENCL_VERSION__=300", "-Xclang", "-finclude-default-header", "-Xclang",
-                                 "-fdeclare-opencl-builtins", "-Xclang",
-                                 "-cl-ext=" BRGPU_OPENCL_EXTENSIONS});
+        argv.insert(argv.end(),
+                    {"-D__OPENCL_VERSION__=300", "-Xclang", "-finclude-default-header", "-Xclang",
+                     "-fdeclare-opencl-builtins", "-Xclang", "-cl-ext=" BRGPU_OPENCL_EXTENSIONS});
         const bool has_features = options.cl_std >= "CL2.0" && options.cl_std.starts_with("CL");
         if (has_features)
             for (const char *feature : {BRGPU_OPENCL_FEATURES})

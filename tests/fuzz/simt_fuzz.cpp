@@ -2,7 +2,8 @@
 //
 // libFuzzer target of the SIMT engine: the input is code, descriptors and a schedule. Whatever it
 // says, the engine must neither crash nor run on when told to stop, and a saved workgroup must come
-// back as it was.
+// back as it was. Build with clang, -DBRGPU_FUZZ=ON and
+// -DBRGPU_SANITIZE=address,undefined,fuzzer-no-link.
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -11,6 +12,39 @@
 
 using namespace brgpu::simt;
 using namespace brgpu::simt::test;
+
+namespace {
+
+// Random words are illegal instructions nearly always. This makes a word one of a legal major opcode,
+// with a base register that points somewhere and a short branch.
+uint32_t shape(uint32_t word) {
+    constexpr uint32_t opcodes[] = {0x03, 0x23, 0x13, 0x1b, 0x33, 0x3b, 0x63, 0x63,
+                                    0x2f, 0x07, 0x27, 0x53, 0x43, 0x0b, 0x2b, 0x73,
+                                    0x67, 0x6f, 0x37, 0x17, 0x0f, 0x13, 0x33, 0x03};
+    constexpr uint32_t bases[] = {10, 10, 2, 4, 10, 2, 4, 5};
+    const uint32_t opcode = opcodes[(word & 127) % (sizeof(opcodes) / sizeof(opcodes[0]))];
+    word = (word & ~127u) | opcode;
+    switch (opcode) {
+    case 0x03:
+    case 0x23:
+    case 0x07:
+    case 0x27:
+    case 0x2f:
+        return (word & ~0xf8000u) | bases[word >> 15 & 7] << 15;
+    case 0x63: // within 64 bytes, either way
+        return (word >> 31 ? word | 0x7c000080u : word & ~0x7c000080u) & ~0x100u;
+    case 0x6f:
+        return (word & 0x8c000fffu) | (word >> 31 ? 0x7f7ff000u & 0x73fff000u : 0);
+    case 0x0b:
+        return word & 0x7000u ? word & ~0x6000u & ~0x1f00000u : word & 0x0e00707fu;
+    case 0x2b:
+        return word & 0x0e0f807fu;
+    default:
+        return word;
+    }
+}
+
+} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     constexpr size_t header = 8;
@@ -24,7 +58,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memory.map(code_va + page_bytes, page_bytes, data[0] & 15);
     memory.map(data_va, 2 * page_bytes);
     memory.map(0xfffffffff000, page_bytes);
-    memory.write(code_va, data + header, std::min<size_t>(size - header, 2 * page_bytes));
+    std::vector<uint8_t> code(data + header, data + size);
+    if (data[6] & 3)
+        for (size_t i = 0; i + 4 <= code.size(); i += 4) {
+            uint32_t word;
+            std::memcpy(&word, &code[i], 4);
+            if (data[6] & 2 || (word & 3) == 3)
+                word = shape(word);
+            std::memcpy(&code[i], &word, 4);
+        }
+    memory.write(code_va, code.data(), std::min<size_t>(code.size(), 2 * page_bytes));
     memory.write(data_va, data + header, std::min<size_t>(size - header, 2 * page_bytes));
 
     DispatchParams params;

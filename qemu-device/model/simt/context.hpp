@@ -56,20 +56,26 @@ struct InterpreterBuild {
 };
 const InterpreterBuild &current_build() noexcept;
 
+// Slot of a page in a table of 2^bits entries. Buffers at equal offsets of large powers of two are
+// common, so that plain low bits would collide.
+[[gnu::always_inline]] inline unsigned page_slot(uint64_t va, unsigned bits) {
+    return static_cast<unsigned>((va / page_bytes * 0x9e3779b97f4a7c15u) >> (64 - bits));
+}
+
 // Enough for the largest operand of the tensor unit and the longest row of a tile copy.
 inline constexpr size_t staging_bytes = size_t{2} << 20;
 
 struct Worker::Impl {
-    static constexpr unsigned tlb_entries = 512;
-    static constexpr unsigned code_slots = 128;
+    static constexpr unsigned tlb_bits = 9;
+    static constexpr unsigned code_bits = 7;
 
     std::atomic<uint64_t> active_memory{0}; // Memory::id(), 0 while idle
     std::atomic<uint64_t> observed_epoch{0};
 
     uint64_t tlb_memory = 0;
     uint64_t tlb_epoch = 0;
-    std::array<TlbEntry, tlb_entries> tlb;
-    std::array<std::unique_ptr<CodePage>, code_slots> code;
+    std::array<TlbEntry, 1u << tlb_bits> tlb;
+    std::array<std::unique_ptr<CodePage>, 1u << code_bits> code;
 
     LazyMemory operand_a; // staging of the tensor unit, staging_bytes each
     LazyMemory operand_b;
@@ -78,6 +84,7 @@ struct Worker::Impl {
 
     void enter(const Memory &memory) noexcept;
     void leave() noexcept;
+    [[gnu::always_inline]] TlbEntry &slot(uint64_t va) noexcept { return tlb[page_slot(va, tlb_bits)]; }
     // At a safe point: drops what an invalidation has made stale.
     void observe(const Memory &memory) noexcept;
 };
@@ -106,10 +113,10 @@ struct alignas(64) Context {
     Fault fault;
     Counters counters;
 
-    uint64_t pc_of(const Insn *insn) const {
+    [[gnu::always_inline]] uint64_t pc_of(const Insn *insn) const {
         return page->va + 2 * static_cast<uint64_t>(insn - page->insns.data());
     }
-    bool stop_asked() const { return stop && stop->load(std::memory_order_relaxed); }
+    [[gnu::always_inline]] bool stop_asked() const { return stop && stop->load(std::memory_order_relaxed); }
 
     // Stores one pc to all active lanes.
     void store_pc(uint64_t pc) noexcept;
@@ -123,9 +130,9 @@ struct alignas(64) Context {
     const Insn *fault_from(const Insn *insn, unsigned lane) noexcept;
 
     // Host address of a page, or null with the fault noted. `va` is the address to report.
-    std::byte *translate(uint64_t va, uint8_t rights) noexcept {
+    [[gnu::always_inline]] std::byte *translate(uint64_t va, uint8_t rights) noexcept {
         const uint64_t page_va = va & ~(page_bytes - 1);
-        const TlbEntry &entry = worker->tlb[(va / page_bytes) % Worker::Impl::tlb_entries];
+        const TlbEntry &entry = worker->slot(va);
         if (entry.page == page_va && (entry.rights & rights) == rights) [[likely]]
             return entry.host;
         return translate_miss(va, rights);

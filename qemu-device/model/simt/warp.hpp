@@ -74,13 +74,13 @@ struct alignas(64) Warp {
     LazyMemory private_memory;
     uint64_t private_low; // lowest private offset that may be non-zero
 
-    uint32_t runnable() const { return live & ~waiting; }
+    [[gnu::always_inline]] uint32_t runnable() const { return live & ~waiting; }
     void reset(uint32_t warp_index, uint32_t lane_count) noexcept;
     void update_exact_fp() noexcept;
     // Clears the wait of every meeting that is complete; its lanes then run the instruction again.
     void release_meetings() noexcept;
     // Rows of private memory are 8-byte units, 32 lanes side by side.
-    std::byte *private_unit(uint64_t offset, unsigned lane) const {
+    [[gnu::always_inline]] std::byte *private_unit(uint64_t offset, unsigned lane) const {
         return private_memory.data() + (offset / 8) * (8 * lanes) + lane * 8 + offset % 8;
     }
 };

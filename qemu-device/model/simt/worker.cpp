@@ -59,8 +59,7 @@ std::byte *Context::translate_miss(uint64_t va, uint8_t rights) noexcept {
         note_fault(FaultCode::memory, va, rights, memory->rights_fault(page_va, rights));
         return nullptr;
     }
-    worker->tlb[(va / page_bytes) % Worker::Impl::tlb_entries] = {page_va, mapping.host,
-                                                                  mapping.rights};
+    worker->slot(va) = {page_va, mapping.host, mapping.rights};
     return mapping.host;
 }
 
@@ -74,7 +73,7 @@ bool Context::fetch_page(uint64_t pc) noexcept {
     // compared with that, not with a newer one.
     const uint64_t epoch = worker->tlb_epoch;
     const uint64_t code_epoch = memory->code_epoch();
-    auto &slot = worker->code[(va / page_bytes) % Worker::Impl::code_slots];
+    auto &slot = worker->code[page_slot(va, Worker::Impl::code_bits)];
     if (slot && slot->va == va && slot->memory_id == memory->id() &&
         slot->code_epoch == code_epoch && slot->epoch == epoch) [[likely]] {
         page = slot.get();

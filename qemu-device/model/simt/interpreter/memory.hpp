@@ -103,8 +103,7 @@ BRGPU_SIMT_INLINE std::byte *consecutive(Context &c, const Addresses &a, uint8_t
     if (a.base < global_limit) {
         if ((start ^ (start + lanes * Bytes - 1)) >= page_bytes)
             return nullptr;
-        const TlbEntry &entry =
-            c.worker->tlb[(start / page_bytes) % Worker::Impl::tlb_entries];
+        const TlbEntry &entry = c.worker->slot(start);
         if (entry.page != (start & ~(page_bytes - 1)) || (entry.rights & rights) != rights)
             return nullptr;
         return entry.host + start % page_bytes;

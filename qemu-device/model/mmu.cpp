@@ -420,6 +420,10 @@ Access Mmu::load64(Worker &worker, uint16_t vm, uint64_t va, uint64_t &value, Fa
         value = __atomic_load_n(reinterpret_cast<uint64_t *>(page.pointer), __ATOMIC_ACQUIRE);
         return Access::ok;
     }
+    if (page.kind == Translation::Kind::fault) {
+        fault = page.fault;
+        return Access::fault;
+    }
     return read(worker, vm, va, &value, sizeof(value), fault);
 }
 
@@ -428,6 +432,10 @@ Access Mmu::store64(Worker &worker, uint16_t vm, uint64_t va, uint64_t value, Fa
     if (page.kind == Translation::Kind::pointer && page.bytes >= sizeof(value)) {
         __atomic_store_n(reinterpret_cast<uint64_t *>(page.pointer), value, __ATOMIC_RELEASE);
         return Access::ok;
+    }
+    if (page.kind == Translation::Kind::fault) {
+        fault = page.fault;
+        return Access::fault;
     }
     return write(worker, vm, va, &value, sizeof(value), fault);
 }

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include <ctime>
+#include <thread>
+
+#include "suite.hpp"
+
+namespace brgpu::conformance {
+
+TEST_F(Conformance, PropertiesAreComplete) {
+    const auto p = device.properties();
+    EXPECT_NE(0u, p.product);
+    EXPECT_STRNE("", p.name);
+    EXPECT_EQ(32u, p.warp_lanes);
+    EXPECT_GE(p.max_workgroup, 1024u);
+    EXPECT_GE(p.local_bytes, 32768u);
+    EXPECT_GT(p.dies * p.spcs_per_die * p.cus_per_spc * p.eus_per_cu, 0u);
+    EXPECT_GT(p.va_end, p.va_start);
+    EXPECT_TRUE(p.page_sizes & 1u << 12);
+    EXPECT_GT(p.timestamp_hz, 0u);
+    if (backend() != BRGPU_BACKEND_ANY) {
+        EXPECT_EQ(static_cast<uint32_t>(backend()), p.backend);
+    }
+}
+
+TEST_F(Conformance, OlderAndNewerCallersStructures) {
+    struct {
+        brgpu_device_properties p;
+        uint64_t more;
+    } newer = {};
+    newer.p.struct_size = sizeof(newer);
+    newer.more = 5;
+    ASSERT_EQ(BRGPU_SUCCESS, brgpu_device_get_properties(device.get(), &newer.p));
+    EXPECT_EQ(0u, newer.more);
+    brgpu_device_properties older = {};
+    older.struct_size = offsetof(brgpu_device_properties, revision);
+    older.revision = 77;
+    ASSERT_EQ(BRGPU_SUCCESS, brgpu_device_get_properties(device.get(), &older));
+    EXPECT_EQ(77u, older.revision);
+    EXPECT_NE(0u, older.product);
+    older.struct_size = 0;
+    EXPECT_EQ(BRGPU_ERROR_INVALID_ARGUMENT, brgpu_device_get_properties(device.get(), &older));
+    struct {
+        brgpu_queue_create_info info;
+        uint64_t more;
+    } unknown = {};
+    unknown.info.struct_size = sizeof(unknown);
+    unknown.more = 1;
+    brgpu_queue *out = nullptr;
+    EXPECT_EQ(BRGPU_ERROR_UNSUPPORTED, brgpu_queue_create(vm.get(), &unknown.info, &out));
+    EXPECT_EQ(nullptr, out);
+}
+
+TEST_F(Conformance, NullAndStrayHandlesAreRefused) {
+    auto p = sized<brgpu_device_properties>();
+    EXPECT_EQ(BRGPU_ERROR_INVALID_ARGUMENT, brgpu_device_get_properties(nullptr, &p));
+    EXPECT_EQ(BRGPU_ERROR_INVALID_ARGUMENT,
+              brgpu_device_get_properties(reinterpret_cast<brgpu_device *>(vm.get()), &p));
+    EXPECT_STRNE("", brgpu_last_error());
+    brgpu_device_close(nullptr);
+    brgpu_queue_destroy(nullptr);
+}
+
+TEST_F(Conformance, MemoryUsageRisesAndFalls) {
+    const auto used = [&] {
+        for (const auto &usage : device.memory())
+            if (usage.placement == BRGPU_PLACEMENT_VRAM)
+                return usage.used;
+        return UINT64_MAX;
+    };
+    const uint64_t before = used();
+    {
+        const Memory memory(device, 8 << 20);
+        EXPECT_GE(used(), before + (8u << 20));
+    }
+    EXPECT_LE(used(), before + (1u << 20));
+}
+
+TEST_F(Conformance, FirmwareRunsAndBeats) {
+    const auto first = device.firmware();
+    EXPECT_NE(0u, first.version);
+    EXPECT_EQ(1u, first.mailbox >> 16);
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));
+    EXPECT_NE(first.heartbeats, device.firmware().heartbeats);
+    EXPECT_EQ(static_cast<uint32_t>(BRGPU_HEALTH_OK), device.status().health);
+}
+
+TEST_F(Conformance, ClockIsMonotonicAndCorrelates) {
+    const auto a = device.clock(), b = device.clock();
+    EXPECT_GE(b.device, a.device);
+    EXPECT_GE(b.cpu_ns, a.cpu_ns);
+    uint64_t ns = 0;
+    check(brgpu_device_timestamp_to_ns(device.get(), b.device, &ns));
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const double off = static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9 -
+                       static_cast<double>(ns) * 1e-9;
+    EXPECT_LT(std::abs(off), 1.0);
+}
+
+TEST_F(Conformance, EnumerationListsAnUsableCard) {
+    uint32_t count = 0;
+    ASSERT_EQ(BRGPU_SUCCESS, brgpu_enumerate(backend(), nullptr, &count));
+    ASSERT_GE(count, 1u);
+    std::vector<brgpu_device_summary> list(count, sized<brgpu_device_summary>());
+    ASSERT_EQ(BRGPU_SUCCESS, brgpu_enumerate(backend(), list.data(), &count));
+    EXPECT_EQ(BRGPU_SUCCESS, list[0].status) << list[0].detail;
+    EXPECT_EQ(BRGPU_ERROR_INVALID_ARGUMENT, brgpu_enumerate(99, nullptr, &count));
+    EXPECT_STATUS(BRGPU_ERROR_NO_DEVICE, Device::open(backend(), 63));
+}
+
+TEST_F(Conformance, EveryStatusHasAText) {
+    for (int status = 1; status > -40; --status)
+        EXPECT_NE(nullptr, brgpu_status_string(static_cast<brgpu_status>(status)));
+}
+
+} // namespace brgpu::conformance

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include <cstring>
+#include <unistd.h>
+
+#include "suite.hpp"
+
+namespace brgpu::conformance {
+
+TEST_F(Conformance, NewMemoryIsZero) {
+    for (int round = 0; round < 3; ++round) {
+        const Memory memory(device, 1 << 20, BRGPU_PLACEMENT_VRAM, BRGPU_MEMORY_CPU_VISIBLE);
+        auto *bytes = static_cast<unsigned char *>(memory.map());
+        for (size_t i = 0; i < 1 << 20; i += 997)
+            ASSERT_EQ(0, bytes[i]);
+        std::memset(bytes, 0xa5, 1 << 20);
+    }
+}
+
+TEST_F(Conformance, BadBuffersAreRefused) {
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT, Memory(device, 0));
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT, Memory(device, 4096, 0));
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT, Memory(device, 4096, 8));
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT,
+                  Memory(device, 4096, BRGPU_PLACEMENT_VRAM, 1u << 30));
+    EXPECT_NE(BRGPU_SUCCESS, status_of([&] { Memory(device, uint64_t{1} << 39); }));
+    brgpu_memory *memory = nullptr;
+    int word = 0;
+    EXPECT_EQ(BRGPU_ERROR_UNSUPPORTED, brgpu_memory_from_host(device.get(), &word, 4, &memory));
+}
+
+TEST_F(Conformance, ExportAndImportShareTheMemory) {
+    const Memory original(device, 65536, BRGPU_PLACEMENT_SYSTEM);
+    const int fd = original.export_fd();
+    const Memory again = Memory::import_fd(device, fd);
+    static_cast<uint32_t *>(original.map())[5] = 0xfeed;
+    EXPECT_EQ(0xfeedu, static_cast<uint32_t *>(again.map())[5]);
+    const Device other = new_device();
+    const Memory elsewhere = Memory::import_fd(other, fd);
+    close(fd);
+    EXPECT_EQ(0xfeedu, static_cast<uint32_t *>(elsewhere.map())[5]);
+    EXPECT_NE(BRGPU_SUCCESS, status_of([&] { Memory::import_fd(device, -1); }));
+}
+
+TEST_F(Conformance, AddressesAreReservedAndMapped) {
+    const uint64_t address = vm.reserve(1 << 20);
+    EXPECT_STATUS(BRGPU_ERROR_OUT_OF_ADDRESS_SPACE, vm.reserve(4096, 0, address));
+    const Memory memory(device, 65536, BRGPU_PLACEMENT_SYSTEM);
+    vm.map(address + 4096, 8192, memory, 4096);
+    auto info = sized<brgpu_pointer_info>();
+    ASSERT_EQ(BRGPU_SUCCESS, brgpu_vm_query_address(vm.get(), address + 5000, &info));
+    EXPECT_EQ(address + 4096, info.base);
+    EXPECT_EQ(904u, info.offset);
+    auto *base = static_cast<char *>(memory.map());
+    ASSERT_EQ(BRGPU_SUCCESS, brgpu_vm_query_pointer(vm.get(), base + 4096 + 100, &info));
+    EXPECT_EQ(100u, info.offset);
+    EXPECT_EQ(BRGPU_ERROR_NOT_FOUND, brgpu_vm_query_address(vm.get(), address, &info));
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT, vm.map(address + 1, 4096, memory));
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT, vm.map(address, 4096, memory, 65536));
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT, vm.map(address + (1 << 20), 4096, memory));
+    vm.unmap(address + 4096, 4096);
+    EXPECT_EQ(BRGPU_ERROR_NOT_FOUND, brgpu_vm_query_address(vm.get(), address + 4096, &info));
+    EXPECT_EQ(BRGPU_SUCCESS, brgpu_vm_query_address(vm.get(), address + 8192, &info));
+    vm.release(address);
+    EXPECT_STATUS(BRGPU_ERROR_NOT_FOUND, vm.release(address));
+}
+
+TEST_F(Conformance, AliasesSeeTheSameMemory) {
+    const Memory memory(device, 4096);
+    const uint64_t a = vm.reserve(8192), b = a + 4096;
+    vm.map(a, 4096, memory);
+    vm.map(b, 4096, memory);
+    const uint64_t value = 0x1122334455667788;
+    check(brgpu_queue_upload(queue.get(), a + 16, &value, sizeof(value), timeout_ns));
+    uint64_t seen = 0;
+    check(brgpu_queue_download(queue.get(), &seen, b + 16, sizeof(seen), timeout_ns));
+    EXPECT_EQ(value, seen);
+    vm.release(a);
+}
+
+TEST_F(Conformance, NullMappingsReadZero) {
+    const uint64_t a = vm.reserve(4096);
+    check(brgpu_vm_map(vm.get(), a, 4096, nullptr, 0, BRGPU_ACCESS_RW));
+    uint64_t value = 77;
+    check(brgpu_queue_upload(queue.get(), a, &value, sizeof(value), timeout_ns));
+    check(brgpu_queue_download(queue.get(), &value, a, sizeof(value), timeout_ns));
+    EXPECT_EQ(0u, value);
+    vm.release(a);
+}
+
+TEST_F(Conformance, MemoryWaitTimesOutAndIsMet) {
+    const Memory memory(device, 4096, BRGPU_PLACEMENT_SYSTEM);
+    auto *word = static_cast<volatile uint64_t *>(memory.map());
+    uint64_t seen = 1;
+    EXPECT_EQ(BRGPU_ERROR_TIMEOUT, brgpu_memory_wait(memory.get(), 8, BRGPU_COMPARE_GE, 5,
+                                                     UINT64_MAX, second_ns / 20, &seen));
+    EXPECT_EQ(0u, seen);
+    word[1] = 6;
+    EXPECT_EQ(BRGPU_SUCCESS,
+              brgpu_memory_wait(memory.get(), 8, BRGPU_COMPARE_GE, 5, UINT64_MAX, 0, &seen));
+    EXPECT_EQ(6u, seen);
+    EXPECT_EQ(BRGPU_ERROR_INVALID_ARGUMENT,
+              brgpu_memory_wait(memory.get(), 4, BRGPU_COMPARE_EQ, 0, 1, 0, nullptr));
+    EXPECT_EQ(BRGPU_ERROR_INVALID_ARGUMENT,
+              brgpu_memory_wait(memory.get(), 4096, BRGPU_COMPARE_EQ, 0, 1, 0, nullptr));
+}
+
+} // namespace brgpu::conformance

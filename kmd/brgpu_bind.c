@@ -15,11 +15,11 @@
 /**
  * DOC: binds
  *
- * VM_BIND changes the gpuvm's tree in the call, and the page tables in a job of the VM's bind queue. In
- * the call, with the VM and its buffers locked, everything that the job needs is made ready: where each
- * buffer lies, the page tables that it may need at most, its fences. The job's fence is put on all
- * buffers, so none moves before the job has run. Changing the tree can't fail then, so either all
- * operations of a call are accepted or none.
+ * VM_BIND changes the gpuvm's tree in the call, and the page tables in a job of the VM's bind
+ * queue. In the call, with the VM and its buffers locked, everything that the job needs is made
+ * ready: where each buffer lies, the page tables that it may need at most, its fences. The job's
+ * fence is put on all buffers, so none moves before the job has run. Changing the tree can't fail
+ * then, so either all operations of a call are accepted or none.
  *
  * The job writes entries and starts an invalidation where one is needed; its fence is that of the
  * invalidation. It allocates nothing and takes no lock that is held over an allocation.
@@ -166,8 +166,8 @@ static int bind_add_segments(struct brgpu_bind_job *job, struct brgpu_bo *bo, u6
 	return 0;
 }
 
-static int bind_add_map(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags, struct brgpu_bo *bo,
-			u64 offset)
+static int bind_add_map(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags,
+			struct brgpu_bo *bo, u64 offset)
 {
 	struct bind_op *op = bind_job_add(job, va, bytes);
 
@@ -229,10 +229,12 @@ static int bind_apply(struct brgpu_bind_job *job, struct brgpu_core_pt_update *u
 		if (!op->map) {
 			ret = brgpu_core_pt_unmap(pt, &job->reserve, va, op->bytes, update);
 		} else if (op->rights & BRGPU_PTE_NULL) {
-			ret = brgpu_core_pt_map(pt, &job->reserve, va, op->bytes, 0, op->rights, update);
+			ret = brgpu_core_pt_map(pt, &job->reserve, va, op->bytes, 0, op->rights,
+						update);
 		} else {
 			for (j = 0; j < op->segments && !ret; j++) {
-				const struct bind_segment *segment = &job->segments[op->first_segment + j];
+				const struct bind_segment *segment =
+					&job->segments[op->first_segment + j];
 
 				ret = brgpu_core_pt_map(pt, &job->reserve, va, segment->bytes,
 							segment->address, op->rights, update);
@@ -301,10 +303,13 @@ int brgpu_bind_sched_init(struct brgpu_vm *vm)
 	struct drm_gpu_scheduler *sched = &vm->sched;
 	int ret;
 
-	/* Jobs that only write entries follow one another; one invalidation is waited for at a time. */
+	/*
+	 * Jobs that only write entries follow one another; one invalidation is waited for at a
+	 * time.
+	 */
 	ret = brgpu_compat_sched_init(sched, &bind_sched_ops, brgpu->sched_wq, 1,
-				      msecs_to_jiffies(BIND_TIMEOUT_MS), brgpu->reset_wq, "brgpu-bind",
-				      brgpu->drm.dev);
+				      msecs_to_jiffies(BIND_TIMEOUT_MS), brgpu->reset_wq,
+				      "brgpu-bind", brgpu->drm.dev);
 	if (ret)
 		return ret;
 	/* The scheduler has one run queue, the first. */
@@ -396,8 +401,8 @@ const struct drm_gpuvm_ops brgpu_vm_gpuvm_ops = {
 
 /*
  * UNMAP_BO stands for the unmaps of what is mapped when it is reached; operations before it in the
- * same call count. So the page-table operations of a call are noted while the tree changes, into room
- * that was made before: bind_unmap_bo_room().
+ * same call count. So the page-table operations of a call are noted while the tree changes, into
+ * room that was made before: bind_unmap_bo_room().
  */
 static void bind_unmap_bo(struct bind_call *call, struct drm_gem_object *object)
 {
@@ -515,8 +520,8 @@ static int bind_call_init(struct bind_call *call, struct drm_file *file,
 			continue;
 		call->objects[i] = drm_gem_object_lookup(file, op->bo_handle);
 		if (!call->objects[i])
-			return brgpu_refuse(brgpu, "VM_BIND", -ENOENT, "operation %u: no handle %u", i,
-					    op->bo_handle);
+			return brgpu_refuse(brgpu, "VM_BIND", -ENOENT, "operation %u: no handle %u",
+					    i, op->bo_handle);
 		if (op->op != DRM_BRGPU_BIND_MAP)
 			continue;
 		bo = gem_to_brgpu_bo(call->objects[i]);
@@ -543,7 +548,10 @@ static int bind_lock(struct bind_call *call, struct drm_exec *exec)
 	return ret;
 }
 
-/* Most mappings that UNMAP_BO may find: those that exist, and what operations before it add or split. */
+/*
+ * Most mappings that UNMAP_BO may find: those that exist, and what operations before it add or
+ * split.
+ */
 static u32 bind_unmap_bo_room(struct bind_call *call, struct drm_gem_object *object, u32 before)
 {
 	struct drm_gpuvm_bo *vm_bo = drm_gpuvm_bo_find(&call->vm->base, object);
@@ -720,7 +728,10 @@ fini_syncs:
 	drm_dev_exit(idx);
 
 	if (fence) {
-		/* Not interruptible: the operations are accepted, so the call must not be started again. */
+		/*
+		 * Not interruptible: the operations are accepted, so the call must not be started
+		 * again.
+		 */
 		if (!async) {
 			dma_fence_wait(fence, false);
 			ret = dma_fence_get_status(fence) < 0 ? -EIO : 0;
@@ -756,8 +767,8 @@ int brgpu_bind_evicted(struct brgpu_vm *vm, struct drm_exec *exec, u64 client_id
 		if (ret)
 			goto free_job;
 		drm_gpuvm_bo_for_each_va(va, vm_bo) {
-			ret = bind_add_map(job, va->va.addr, va->va.range, gpuva_to_brgpu_va(va)->flags, bo,
-					   va->gem.offset);
+			ret = bind_add_map(job, va->va.addr, va->va.range,
+					   gpuva_to_brgpu_va(va)->flags, bo, va->gem.offset);
 			if (ret)
 				goto free_job;
 		}

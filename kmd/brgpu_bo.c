@@ -11,8 +11,8 @@
 #include "brgpu_device.h"
 #include "brgpu_vm.h"
 
-void brgpu_bo_placement(struct brgpu_bo *bo, struct ttm_place *places, struct ttm_placement *placement,
-			bool back)
+void brgpu_bo_placement(struct brgpu_bo *bo, struct ttm_place *places,
+			struct ttm_placement *placement, bool back)
 {
 	struct brgpu_device *brgpu = ttm_to_brgpu(bo->ttm.bdev);
 	const bool both = bo->placements == (DRM_BRGPU_PLACEMENT_VRAM | DRM_BRGPU_PLACEMENT_SYSTEM);
@@ -62,7 +62,9 @@ bool brgpu_bo_is_mappable(struct brgpu_bo *bo)
 	       bo->placements != DRM_BRGPU_PLACEMENT_VRAM || bo->flags & DRM_BRGPU_BO_CPU_VISIBLE;
 }
 
-/* Brings a buffer that landed in invisible VRAM to where the CPU sees it; the reservation is held. */
+/*
+ * Brings a buffer that landed in invisible VRAM to where the CPU sees it; the reservation is held.
+ */
 static int bo_make_visible(struct brgpu_bo *bo)
 {
 	struct brgpu_device *brgpu = ttm_to_brgpu(bo->ttm.bdev);
@@ -158,10 +160,11 @@ static void bo_destroy(struct ttm_buffer_object *tbo)
 }
 
 /*
- * TTM says ENOMEM for a placement that is full too. A buffer in VRAM needs next to no host memory; for
- * the others, the count of what is given out tells.
+ * TTM says ENOMEM for a placement that is full too. A buffer in VRAM needs next to no host memory;
+ * for the others, the count of what is given out tells.
  */
-static int bo_create_error(struct brgpu_device *brgpu, const struct brgpu_bo_params *params, int error)
+static int bo_create_error(struct brgpu_device *brgpu, const struct brgpu_bo_params *params,
+			   int error)
 {
 	struct ttm_resource_manager *tt = &brgpu->vram_mgr.tt;
 
@@ -195,7 +198,10 @@ struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_
 		bo->vm_resv_obj = drm_gpuvm_resv_obj(&params->vm->base);
 		drm_gem_object_get(bo->vm_resv_obj);
 		resv = bo->vm_resv_obj->resv;
-		/* Idle buffers of the same VM may make room: it is not running while it is held here. */
+		/*
+		 * Idle buffers of the same VM may make room: it is not running while it is held
+		 * here.
+		 */
 		ctx.resv = resv;
 		ctx.allow_res_evict = true;
 	}
@@ -212,15 +218,16 @@ struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_
 	brgpu_bo_placement(bo, places, &placement, false);
 	/* Frees bo on error, by bo_destroy(). Comes back with the reservation held. */
 	ret = ttm_bo_init_reserved(&brgpu->ttm, &bo->ttm,
-				   params->sg ? ttm_bo_type_sg : ttm_bo_type_device, &placement, 0, &ctx,
-				   params->sg, resv, bo_destroy);
+				   params->sg ? ttm_bo_type_sg : ttm_bo_type_device, &placement, 0,
+				   &ctx, params->sg, resv, bo_destroy);
 	if (ret) {
 		if (params->vm)
 			dma_resv_unlock(resv);
 		return ERR_PTR(bo_create_error(brgpu, params, ret));
 	}
+	/* Of an import, the reservation is the exporter's, and the caller's to unlock. */
 	if (params->resv && !params->vm)
-		ttm_bo_move_to_lru_tail_unlocked(&bo->ttm); /* the importer holds the exporter's lock */
+		ttm_bo_move_to_lru_tail_unlocked(&bo->ttm);
 	else
 		ttm_bo_unreserve(&bo->ttm);
 	return bo;
@@ -245,8 +252,10 @@ int brgpu_bo_read64(struct brgpu_bo *bo, u64 offset, u64 *value)
 	}
 	if (brgpu_bo_is_vram(bo)) {
 		struct brgpu_device *brgpu = ttm_to_brgpu(bo->ttm.bdev);
-		const unsigned long pfn = bo->ttm.bdev->funcs->io_mem_pfn(&bo->ttm, offset >> PAGE_SHIFT);
-		const u64 address = ((u64)pfn << PAGE_SHIFT) - brgpu->vram_phys + (offset & ~PAGE_MASK);
+		const unsigned long pfn =
+			bo->ttm.bdev->funcs->io_mem_pfn(&bo->ttm, offset >> PAGE_SHIFT);
+		const u64 address =
+			((u64)pfn << PAGE_SHIFT) - brgpu->vram_phys + (offset & ~PAGE_MASK);
 		int idx;
 
 		ret = -ENODEV;
@@ -305,8 +314,8 @@ int brgpu_bo_create_ioctl(struct drm_device *drm, void *data, struct drm_file *f
 	if (params.vm)
 		brgpu_vm_put(params.vm);
 	if (ret == -ENOSPC)
-		brgpu_refuse(brgpu, "BO_CREATE", ret, "no room for %llu bytes in placements 0x%x", params.size,
-			     params.placements);
+		brgpu_refuse(brgpu, "BO_CREATE", ret, "no room for %llu bytes in placements 0x%x",
+			     params.size, params.placements);
 	return ret;
 }
 
@@ -329,7 +338,7 @@ int brgpu_bo_mmap_offset_ioctl(struct drm_device *drm, void *data, struct drm_fi
 				   "an imported buffer is mapped through its exporter");
 	else if (!brgpu_bo_is_mappable(gem_to_brgpu_bo(gem)))
 		ret = brgpu_refuse(brgpu, "BO_MMAP_OFFSET", -EACCES,
-				   "VRAM-only buffer without CPU_VISIBLE on a card with a small aperture");
+				   "VRAM-only buffer without CPU_VISIBLE, and a small aperture");
 	else
 		args->offset = drm_vma_node_offset_addr(&gem->vma_node);
 	drm_gem_object_put(gem);

@@ -44,8 +44,8 @@ struct brgpu_bo_params {
 
 struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_bo_params *params);
 /*
- * Brings it to where the card can use it; comes back to VRAM where there is room. The reservation is
- * held. Never evicts others.
+ * Brings it to where the card can use it; comes back to VRAM where there is room. The reservation
+ * is held. Never evicts others.
  */
 int brgpu_bo_validate(struct brgpu_bo *bo, bool interruptible);
 /* Whether the CPU can reach it, or may by moving it. */
@@ -53,8 +53,8 @@ bool brgpu_bo_is_mappable(struct brgpu_bo *bo);
 /* Reads the 64-bit word at `offset` (checked by the caller). Takes the reservation. */
 int brgpu_bo_read64(struct brgpu_bo *bo, u64 offset, u64 *value);
 /* TTM placement lists for the buffer; `back`: come back to VRAM from system memory. */
-void brgpu_bo_placement(struct brgpu_bo *bo, struct ttm_place *places, struct ttm_placement *placement,
-			bool back);
+void brgpu_bo_placement(struct brgpu_bo *bo, struct ttm_place *places,
+			struct ttm_placement *placement, bool back);
 
 int brgpu_bo_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int brgpu_bo_mmap_offset_ioctl(struct drm_device *drm, void *data, struct drm_file *file);

@@ -38,9 +38,9 @@
 /* A scheduler with one run queue: each queue of ours has a scheduler of its own. */
 static inline int brgpu_compat_sched_init(struct drm_gpu_scheduler *sched,
 					  const struct drm_sched_backend_ops *ops,
-					  struct workqueue_struct *submit_wq, u32 credits, long timeout,
-					  struct workqueue_struct *timeout_wq, const char *name,
-					  struct device *dev)
+					  struct workqueue_struct *submit_wq, u32 credits,
+					  long timeout, struct workqueue_struct *timeout_wq,
+					  const char *name, struct device *dev)
 {
 #ifdef BRGPU_HAVE_SCHED_INIT_ARGS
 	const struct drm_sched_init_args args = {
@@ -62,8 +62,8 @@ static inline int brgpu_compat_sched_init(struct drm_gpu_scheduler *sched,
 }
 
 static inline int brgpu_compat_sched_job_init(struct drm_sched_job *job,
-					      struct drm_sched_entity *entity, u32 credits, void *owner,
-					      u64 client_id)
+					      struct drm_sched_entity *entity, u32 credits,
+					      void *owner, u64 client_id)
 {
 #ifdef BRGPU_HAVE_SCHED_JOB_CLIENT_ID
 	return drm_sched_job_init(job, entity, credits, owner, client_id);
@@ -73,8 +73,9 @@ static inline int brgpu_compat_sched_job_init(struct drm_sched_job *job,
 }
 
 /*
- * The timeout handler took `job` off the list of pending jobs; it goes back to the head. Kernels with
- * DRM_GPU_SCHED_STAT_NO_HANG do that themselves. To be called before the job's fence may signal.
+ * The timeout handler took `job` off the list of pending jobs; it goes back to the head. Kernels
+ * with DRM_GPU_SCHED_STAT_NO_HANG do that themselves. To be called before the job's fence may
+ * signal.
  */
 static inline void brgpu_compat_sched_keep_job(struct drm_sched_job *job)
 {

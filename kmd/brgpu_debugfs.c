@@ -61,13 +61,16 @@ static int queues_show(struct seq_file *m, void *unused)
 		rcu_read_lock();
 		hwq = rcu_dereference(brgpu->slots[i]);
 		if (hwq) {
-			const u32 status = brgpu_read32(brgpu, BRGPU_REG_QUEUE(i) + BRGPU_QUEUE_STATUS);
+			const u32 status =
+				brgpu_read32(brgpu, BRGPU_REG_QUEUE(i) + BRGPU_QUEUE_STATUS);
 
 			spin_lock_irqsave(&hwq->lock, flags);
-			seq_printf(m, "%4u %2u %5u %8u %9llu %9llu 0x%07x %5u %s\n", i, hwq->params.vm,
-				   hwq->params.queue_class, hwq->params.priority, hwq->last_seqno,
-				   hwq->completed, status, hwq->error,
-				   hwq->lost ? "lost" : hwq->stopped ? "stopped" : "ok");
+			seq_printf(m, "%4u %2u %5u %8u %9llu %9llu 0x%07x %5u %s\n", i,
+				   hwq->params.vm, hwq->params.queue_class, hwq->params.priority,
+				   hwq->last_seqno, hwq->completed, status, hwq->error,
+				   hwq->lost	? "lost" :
+				   hwq->stopped ? "stopped" :
+						  "ok");
 			spin_unlock_irqrestore(&hwq->lock, flags);
 		}
 		rcu_read_unlock();
@@ -83,8 +86,8 @@ static int events_show(struct seq_file *m, void *unused)
 	unsigned int i;
 
 	for (i = 0; i < BRGPU_EVENT_CLASSES; i++)
-		seq_printf(m, "%-10s records %llu overflows %llu\n", names[i], brgpu->irq.units[i].records,
-			   brgpu->irq.units[i].overflows);
+		seq_printf(m, "%-10s records %llu overflows %llu\n", names[i],
+			   brgpu->irq.units[i].records, brgpu->irq.units[i].overflows);
 	return 0;
 }
 

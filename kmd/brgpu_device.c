@@ -13,10 +13,11 @@
 /**
  * DOC: life of a card
  *
- * Probe: identity, interrupts, firmware, memory, copy queue; what fails is undone in reverse. Removal,
- * orderly or by surprise: drm_dev_unplug() waits until nobody touches the hardware and keeps everybody
- * out; then the card is reset, which ends its DMA, and all fences are signalled with ENODEV. Memory
- * that clients still hold goes with the last open file, in the device's release.
+ * Probe: identity, interrupts, firmware, memory, copy queue; what fails is undone in reverse.
+ * Removal, orderly or by surprise: drm_dev_unplug() waits until nobody touches the hardware and
+ * keeps everybody out; then the card is reset, which ends its DMA, and all fences are signalled
+ * with ENODEV. Memory that clients still hold goes with the last open file, in the device's
+ * release.
  *
  * Whoever touches registers or doorbells is within drm_dev_enter(). Values that read all-ones are
  * expected everywhere: a card may vanish between two reads.
@@ -44,7 +45,8 @@ void brgpu_device_wedge(struct brgpu_device *brgpu, const char *why)
 {
 	if (xchg(&brgpu->wedged, true))
 		return;
-	drm_err(&brgpu->drm, "the card is wedged: %s. Unbind and bind the driver to use it again.\n", why);
+	drm_err(&brgpu->drm,
+		"the card is wedged: %s. Unbind and bind the driver to use it again.\n", why);
 	queue_work(brgpu->reset_wq, &brgpu->wedge_work);
 }
 
@@ -118,8 +120,8 @@ static int device_identify(struct brgpu_device *brgpu)
 	ret = brgpu_core_ident_read(&brgpu->ident, device_read, brgpu, &why);
 	if (ret) {
 		drm_err(&brgpu->drm, "%s (contract %u.%u, this driver %u.%u): %pe\n", why,
-			brgpu->ident.contract >> 16, brgpu->ident.contract & 0xffff, BRGPU_CONTRACT_MAJOR,
-			BRGPU_CONTRACT_MINOR, ERR_PTR(ret));
+			brgpu->ident.contract >> 16, brgpu->ident.contract & 0xffff,
+			BRGPU_CONTRACT_MAJOR, BRGPU_CONTRACT_MINOR, ERR_PTR(ret));
 		return ret;
 	}
 	limits->va_start = BRGPU_VA_START;
@@ -150,9 +152,11 @@ int brgpu_device_init(struct brgpu_device *brgpu)
 	ret = device_identify(brgpu);
 	if (ret)
 		return ret;
-	drm_info(drm, "%s, serial %016llx: %u die(s), %llu MiB VRAM (%llu MiB visible), %u queues\n",
+	drm_info(drm,
+		 "%s, serial %016llx: %u die(s), %llu MiB VRAM (%llu MiB visible), %u queues\n",
 		 brgpu_core_ident_name(&brgpu->ident), brgpu->ident.serial, brgpu->ident.dies,
-		 brgpu->ident.vram_bytes >> 20, brgpu->ident.aperture_bytes >> 20, brgpu->ident.queues);
+		 brgpu->ident.vram_bytes >> 20, brgpu->ident.aperture_bytes >> 20,
+		 brgpu->ident.queues);
 
 	brgpu->sched_wq = alloc_workqueue("brgpu-sched", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!brgpu->sched_wq)

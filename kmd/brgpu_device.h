@@ -46,11 +46,11 @@ struct dma_pool;
  * 2. dma_resv of VMs and buffers, through drm_exec.
  * 3. brgpu_vram_mgr.lock (mutex): the VRAM allocator. Reclaim does not take it.
  * 4. brgpu_migrate.lock (mutex): the kernel's copy queue. Taken from TTM's move.
- * 5. brgpu_device.reset_lock (mutex): kills of queues and engine resets. Nothing is allocated under it
- *    and no dma_resv is taken: fences depend on it.
+ * 5. brgpu_device.reset_lock (mutex): kills of queues and engine resets. Nothing is allocated under
+ *    it and no dma_resv is taken: fences depend on it.
  * 6. brgpu_device.slots_lock, brgpu_hwq.lock, brgpu_tlb.lock, brgpu_irq.lock, brgpu_vm.fault_lock
- *    (spinlocks, interrupts off). brgpu_hwq.lock and brgpu_tlb.lock are fence locks; none of these is
- *    held while another is taken, but for slots_lock's readers, who use RCU.
+ *    (spinlocks, interrupts off). brgpu_hwq.lock and brgpu_tlb.lock are fence locks; none of these
+ *    is held while another is taken, but for slots_lock's readers, who use RCU.
  *
  * brgpu_mbox.lock (mutex) stands alone: it is never held together with those above.
  */
@@ -199,7 +199,9 @@ void brgpu_device_stop(struct brgpu_device *brgpu);
 void brgpu_device_wedge(struct brgpu_device *brgpu, const char *why);
 bool brgpu_device_is_gone(struct brgpu_device *brgpu);
 
-/* Releases VMs and queues whose last user may be in atomic context; drained when the module goes. */
+/*
+ * Releases VMs and queues whose last user may be in atomic context; drained when the module goes.
+ */
 extern struct workqueue_struct *brgpu_release_wq;
 
 extern const struct drm_driver brgpu_drm_driver;

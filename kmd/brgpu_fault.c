@@ -14,14 +14,17 @@ void brgpu_fault_record(struct brgpu_device *brgpu, const struct brgpu_event_rec
 	u32 queue_id = 0;
 
 	rcu_read_lock();
-	hwq = record->queue < ARRAY_SIZE(brgpu->slots) ? rcu_dereference(brgpu->slots[record->queue]) : NULL;
+	hwq = record->queue < ARRAY_SIZE(brgpu->slots) ?
+		      rcu_dereference(brgpu->slots[record->queue]) :
+		      NULL;
 	/* A slot that was taken over meanwhile by a queue of another VM says nothing. */
 	if (hwq && hwq->params.vm == vm_id)
 		queue_id = READ_ONCE(hwq->owner_id);
 	rcu_read_unlock();
 
-	drm_dbg_driver(&brgpu->drm, "fault: VM %u, queue slot %u, address 0x%llx, pc 0x%llx, info 0x%x\n",
-		       vm_id, record->queue, record->data0, record->data1, record->info);
+	drm_dbg_driver(&brgpu->drm,
+		       "fault: VM %u, queue slot %u, address 0x%llx, pc 0x%llx, info 0x%x\n", vm_id,
+		       record->queue, record->data0, record->data1, record->info);
 
 	/* The VM leaves the table before it goes. */
 	xa_lock(&brgpu->vms);

@@ -13,9 +13,9 @@
 /**
  * DOC: firmware
  *
- * The driver reads the image's header to say in words what does not fit; whether the image is genuine is
- * the boot ROM's affair alone. A card whose firmware is running already (its last driver died) is halted
- * and started anew, so that every probe begins in the same state.
+ * The driver reads the image's header to say in words what does not fit; whether the image is
+ * genuine is the boot ROM's affair alone. A card whose firmware is running already (its last driver
+ * died) is halted and started anew, so that every probe begins in the same state.
  */
 
 /* The boot ROM verifies a signature, maybe under an emulator on a busy machine. */
@@ -26,6 +26,12 @@ static void fw_format_version(char *text, size_t size, u32 version)
 {
 	snprintf(text, size, "%u.%u.%u", BRGPU_FW_VERSION_MAJOR(version),
 		 BRGPU_FW_VERSION_MINOR(version), BRGPU_FW_VERSION_PATCH(version));
+}
+
+static bool fw_boot_has_ended(u32 state)
+{
+	return state != BRGPU_BOOT_STATE_CHECKING && state != BRGPU_BOOT_STATE_OFF &&
+	       state != BRGPU_BOOT_STATE_HALTED;
 }
 
 static int fw_boot(struct brgpu_device *brgpu, const char *name, const struct firmware *image)
@@ -44,10 +50,8 @@ static int fw_boot(struct brgpu_device *brgpu, const char *name, const struct fi
 	brgpu_write64(brgpu, BRGPU_REG_FW_ADDRESS, brgpu_vm0_system(dma));
 	brgpu_write32(brgpu, BRGPU_REG_FW_BYTES, image->size);
 	brgpu_write32(brgpu, BRGPU_REG_BOOT_COMMAND, BRGPU_BOOT_START);
-	ret = read_poll_timeout(brgpu_read32, state,
-				state != BRGPU_BOOT_STATE_CHECKING && state != BRGPU_BOOT_STATE_OFF &&
-				state != BRGPU_BOOT_STATE_HALTED,
-				1000, FW_CHECK_TIMEOUT_MS * 1000, false, brgpu, BRGPU_REG_BOOT_STATE);
+	ret = read_poll_timeout(brgpu_read32, state, fw_boot_has_ended(state), 1000,
+				FW_CHECK_TIMEOUT_MS * 1000, false, brgpu, BRGPU_REG_BOOT_STATE);
 	if (ret) {
 		drm_err(&brgpu->drm, "%s: the boot ROM does not finish (state %s)\n", name,
 			brgpu_core_fw_boot_state_text(state));
@@ -66,8 +70,8 @@ static int fw_boot(struct brgpu_device *brgpu, const char *name, const struct fi
 		goto free;
 	}
 	if (state != BRGPU_BOOT_STATE_RUNNING) {
-		drm_err(&brgpu->drm, "%s: the firmware is not running after its start (state %s)\n", name,
-			brgpu_core_fw_boot_state_text(state));
+		drm_err(&brgpu->drm, "%s: the firmware is not running after its start (state %s)\n",
+			name, brgpu_core_fw_boot_state_text(state));
 		brgpu_fw_report_crash(brgpu);
 		ret = -EIO;
 		goto free;
@@ -76,7 +80,8 @@ static int fw_boot(struct brgpu_device *brgpu, const char *name, const struct fi
 	ret = read_poll_timeout(brgpu_read32, status, status & BRGPU_STATUS_READY, 1000,
 				FW_READY_TIMEOUT_MS * 1000, false, brgpu, BRGPU_REG_STATUS);
 	if (ret) {
-		drm_err(&brgpu->drm, "%s: the firmware runs but does not release the engines (status 0x%x)\n",
+		drm_err(&brgpu->drm,
+			"%s: the firmware runs but does not release the engines (status 0x%x)\n",
 			name, status);
 		brgpu_fw_report_crash(brgpu);
 	}
@@ -104,7 +109,8 @@ int brgpu_fw_start(struct brgpu_device *brgpu)
 	snprintf(name, sizeof(name), "brgpu/br%03x.fw", brgpu->ident.product & 0xfff);
 	ret = request_firmware(&image, name, brgpu->drm.dev);
 	if (ret) {
-		drm_err(&brgpu->drm, "firmware %s: %pe: install brgpu-firmware\n", name, ERR_PTR(ret));
+		drm_err(&brgpu->drm, "firmware %s: %pe: install brgpu-firmware\n", name,
+			ERR_PTR(ret));
 		return ret;
 	}
 	ret = brgpu_core_fw_check(&info, image->data, image->size, &card, &why);
@@ -119,8 +125,9 @@ int brgpu_fw_start(struct brgpu_device *brgpu)
 			info.contract_major_max, BRGPU_MBOX_VERSION_MAJOR(BRGPU_MBOX_DRIVER_MIN),
 			BRGPU_MBOX_VERSION_MAJOR(BRGPU_MBOX_DRIVER_MAX), card.contract >> 16, why);
 	} else if (ret) {
-		drm_err(&brgpu->drm, "firmware %s: %s (%pe): install brgpu-firmware for this card\n", name,
-			why, ERR_PTR(ret));
+		drm_err(&brgpu->drm,
+			"firmware %s: %s (%pe): install brgpu-firmware for this card\n", name, why,
+			ERR_PTR(ret));
 	}
 	if (ret)
 		goto release;
@@ -153,7 +160,8 @@ void brgpu_fw_halt(struct brgpu_device *brgpu)
 		return;
 	brgpu_write32(brgpu, BRGPU_REG_BOOT_COMMAND, BRGPU_BOOT_HALT);
 	if (read_poll_timeout(brgpu_read32, state,
-			      state != BRGPU_BOOT_STATE_RUNNING && state != BRGPU_BOOT_STATE_CHECKING,
+			      state != BRGPU_BOOT_STATE_RUNNING &&
+				      state != BRGPU_BOOT_STATE_CHECKING,
 			      1000, FW_READY_TIMEOUT_MS * 1000, false, brgpu, BRGPU_REG_BOOT_STATE))
 		drm_warn(&brgpu->drm, "the firmware does not halt\n");
 }
@@ -181,7 +189,8 @@ void brgpu_fw_report_crash(struct brgpu_device *brgpu)
 	if (brgpu_core_fw_check_crash(crash, &why))
 		drm_err(&brgpu->drm, "firmware crash record: %s\n", why);
 	else
-		drm_err(&brgpu->drm, "firmware crashed: %s, pc 0x%x, tval 0x%x, last message %u: %s\n",
+		drm_err(&brgpu->drm,
+			"firmware crashed: %s, pc 0x%x, tval 0x%x, last message %u: %s\n",
 			brgpu_core_fw_cause_text(crash->cause), crash->pc, crash->tval,
 			crash->last_message, crash->text);
 	kfree(crash);

@@ -7,8 +7,9 @@
 /**
  * DOC: sensors
  *
- * The watch work asks the firmware once a second; everybody else gets what it heard last. So no reader
- * of a sensor ever waits for the firmware, and a dead firmware shows as ENODATA, not as old numbers.
+ * The watch work asks the firmware once a second; everybody else gets what it heard last. So no
+ * reader of a sensor ever waits for the firmware, and a dead firmware shows as ENODATA, not as old
+ * numbers.
  */
 
 #define SENSORS_STALE_MS 10000
@@ -23,8 +24,8 @@ void brgpu_hwmon_update(struct brgpu_device *brgpu)
 		const struct brgpu_mbox_sensors_request request = { .die = die };
 		struct brgpu_mbox_sensors_response answer;
 
-		if (brgpu_mbox_call(brgpu, BRGPU_MBOX_GET_SENSORS, &request, sizeof(request), &answer,
-				    sizeof(answer)))
+		if (brgpu_mbox_call(brgpu, BRGPU_MBOX_GET_SENSORS, &request, sizeof(request),
+				    &answer, sizeof(answer)))
 			return;
 		sensors.temperature_mc = max(sensors.temperature_mc, answer.core_millidegrees);
 		sensors.power_mw += answer.power_mw;
@@ -42,12 +43,14 @@ void brgpu_hwmon_update(struct brgpu_device *brgpu)
 	spin_unlock(&brgpu->sensors_lock);
 }
 
-static umode_t hwmon_is_visible(const void *data, enum hwmon_sensor_types type, u32 attr, int channel)
+static umode_t hwmon_is_visible(const void *data, enum hwmon_sensor_types type, u32 attr,
+				int channel)
 {
 	return 0444;
 }
 
-static int hwmon_read(struct device *dev, enum hwmon_sensor_types type, u32 attr, int channel, long *value)
+static int hwmon_read(struct device *dev, enum hwmon_sensor_types type, u32 attr, int channel,
+		      long *value)
 {
 	struct brgpu_device *brgpu = dev_get_drvdata(dev);
 	struct brgpu_sensors sensors;
@@ -64,7 +67,8 @@ static int hwmon_read(struct device *dev, enum hwmon_sensor_types type, u32 attr
 		return 0;
 	case hwmon_power:
 		/* microwatts */
-		*value = 1000L * (attr == hwmon_power_cap ? sensors.power_limit_mw : sensors.power_mw);
+		*value = 1000L *
+			 (attr == hwmon_power_cap ? sensors.power_limit_mw : sensors.power_mw);
 		return 0;
 	case hwmon_energy:
 		*value = sensors.energy_uj;
@@ -74,8 +78,8 @@ static int hwmon_read(struct device *dev, enum hwmon_sensor_types type, u32 attr
 	}
 }
 
-static int hwmon_read_string(struct device *dev, enum hwmon_sensor_types type, u32 attr, int channel,
-			     const char **text)
+static int hwmon_read_string(struct device *dev, enum hwmon_sensor_types type, u32 attr,
+			     int channel, const char **text)
 {
 	*text = type == hwmon_temp ? "hottest die" : "card";
 	return 0;

@@ -12,11 +12,11 @@
 /**
  * DOC: kernel queues
  *
- * A kernel queue's ring, indices and completion value lie in one piece of coherent system memory that
- * only VM 0 reaches, so nothing that the driver trusts is writable by a shader. User packets run by
- * CALL inside the user's VM. Behind the calls of a job stands one SIGNAL that stores the job's seqno
- * into the completion value: that word is the only truth about what has completed. Events and
- * interrupts only say when to look.
+ * A kernel queue's ring, indices and completion value lie in one piece of coherent system memory
+ * that only VM 0 reaches, so nothing that the driver trusts is writable by a shader. User packets
+ * run by CALL inside the user's VM. Behind the calls of a job stands one SIGNAL that stores the
+ * job's seqno into the completion value: that word is the only truth about what has completed.
+ * Events and interrupts only say when to look.
  *
  * A queue stops for good when it is killed, by an error, by its watchdog or at its end. `stopped`
  * refuses new work; `finished` says that the hardware is at rest and every fence has signalled.
@@ -122,17 +122,20 @@ int brgpu_hwq_map(struct brgpu_hwq *hwq)
 
 	brgpu_write64(brgpu, hwq_reg(hwq, BRGPU_QUEUE_DESC), hwq_address(hwq, HWQ_DESC));
 	brgpu_write32(brgpu, hwq_reg(hwq, BRGPU_QUEUE_COMMAND), BRGPU_QUEUE_CMD_MAP);
-	ret = read_poll_timeout(brgpu_read32, status, !(status & BRGPU_QUEUE_BUSY) || status == U32_MAX,
-				20, (brgpu->ident.preempt_ms + HWQ_SLACK_MS) * 1000, false, brgpu,
+	ret = read_poll_timeout(brgpu_read32, status,
+				!(status & BRGPU_QUEUE_BUSY) || status == U32_MAX, 20,
+				(brgpu->ident.preempt_ms + HWQ_SLACK_MS) * 1000, false, brgpu,
 				hwq_reg(hwq, BRGPU_QUEUE_STATUS));
 	if (status == U32_MAX)
 		return -ENODEV;
 	if (ret) {
-		drm_err(&brgpu->drm, "queue slot %u did not answer MAP (status 0x%x)\n", hwq->slot, status);
+		drm_err(&brgpu->drm, "queue slot %u did not answer MAP (status 0x%x)\n", hwq->slot,
+			status);
 		return ret;
 	}
 	if (hwq_state_is_at_rest(status)) {
-		drm_err(&brgpu->drm, "queue slot %u refused MAP: status 0x%x, error %u, fault 0x%x at 0x%llx\n",
+		drm_err(&brgpu->drm,
+			"queue slot %u refused MAP: status 0x%x, error %u, fault 0x%x at 0x%llx\n",
 			hwq->slot, status, brgpu_read32(brgpu, hwq_reg(hwq, BRGPU_QUEUE_ERROR)),
 			brgpu_read32(brgpu, hwq_reg(hwq, BRGPU_QUEUE_FAULT_INFO)),
 			brgpu_read64(brgpu, hwq_reg(hwq, BRGPU_QUEUE_DESC)));
@@ -180,11 +183,16 @@ bool brgpu_hwq_process(struct brgpu_hwq *hwq)
 	return idle;
 }
 
+static void *hwq_next_slot(struct brgpu_hwq *hwq)
+{
+	return hwq->cpu + HWQ_RING +
+	       brgpu_core_ring_offset(hwq->write_index++, BRGPU_HWQ_RING_LOG2);
+}
+
 int brgpu_hwq_submit(struct brgpu_hwq *hwq, const void *packets, u32 count,
 		     struct brgpu_hwq_fence *fence)
 {
 	struct brgpu_device *brgpu = hwq->brgpu;
-	u8 *ring = hwq->cpu + HWQ_RING;
 	unsigned long flags;
 	int ret = 0, idx;
 	u64 read;
@@ -210,14 +218,16 @@ int brgpu_hwq_submit(struct brgpu_hwq *hwq, const void *packets, u32 count,
 		list_add_tail(&fence->link, &hwq->pending);
 
 		for (i = 0; i < count; i++)
-			memcpy(ring + brgpu_core_ring_offset(hwq->write_index++, BRGPU_HWQ_RING_LOG2),
-			       packets + (size_t)i * BRGPU_PACKET_BYTES, BRGPU_PACKET_BYTES);
-		brgpu_core_packet_signal(ring + brgpu_core_ring_offset(hwq->write_index++,
-								       BRGPU_HWQ_RING_LOG2),
-					 0, hwq_address(hwq, HWQ_COMPLETION), fence->base.seqno, true, 0);
-		/* The packets before the index that publishes them; the index before the doorbell. */
+			memcpy(hwq_next_slot(hwq), packets + (size_t)i * BRGPU_PACKET_BYTES,
+			       BRGPU_PACKET_BYTES);
+		brgpu_core_packet_signal(hwq_next_slot(hwq), 0, hwq_address(hwq, HWQ_COMPLETION),
+					 fence->base.seqno, true, 0);
+		/*
+		 * The packets before the index that publishes them; the index before the doorbell.
+		 */
 		dma_wmb();
 		WRITE_ONCE(*hwq_word(hwq, HWQ_WRITE), hwq->write_index);
+		/* Also against what the doorbell makes the device read. */
 		wmb();
 		writel(1, brgpu->doorbells + BRGPU_DOORBELL_OFFSET(0, hwq->slot));
 		trace_brgpu_submit(hwq->slot, fence->base.seqno, count + 1);
@@ -249,7 +259,10 @@ u64 brgpu_hwq_progress(struct brgpu_hwq *hwq)
 	int idx;
 
 	if (drm_dev_enter(&brgpu->drm, &idx)) {
-		/* Each only grows, but for the packet's address, which differs from packet to packet. */
+		/*
+		 * Each only grows, but for the packet's address, which differs from packet to
+		 * packet.
+		 */
 		sum = brgpu_read64(brgpu, hwq_reg(hwq, BRGPU_QUEUE_READ_INDEX)) +
 		      brgpu_read64(brgpu, hwq_reg(hwq, BRGPU_QUEUE_WORKGROUPS)) +
 		      brgpu_read64(brgpu, hwq_reg(hwq, BRGPU_QUEUE_DISPATCHES)) +
@@ -327,7 +340,8 @@ void brgpu_hwq_stop(struct brgpu_hwq *hwq, u32 error, int fence_error)
 		if (read_poll_timeout(brgpu_read32, status, hwq_state_is_at_rest(status), 50,
 				      (brgpu->ident.preempt_ms + HWQ_SLACK_MS) * 1000, false, brgpu,
 				      hwq_reg(hwq, BRGPU_QUEUE_STATUS))) {
-			drm_err(&brgpu->drm, "queue slot %u survived KILL (status 0x%x): resetting the engines\n",
+			drm_err(&brgpu->drm,
+				"queue slot %u survived KILL (status 0x%x): resetting the engines\n",
 				hwq->slot, status);
 			brgpu_reset_engines(brgpu, hwq);
 		}
@@ -353,18 +367,21 @@ static void hwq_error_work(struct work_struct *work)
 
 	if (status != U32_MAX && !(status & BRGPU_QUEUE_BUSY) &&
 	    (status & BRGPU_QUEUE_STATE_MASK) == BRGPU_QUEUE_STATE_ERROR) {
-		drm_dbg_driver(&brgpu->drm, "queue slot %u stopped by error %u\n", hwq->slot, error);
+		drm_dbg_driver(&brgpu->drm, "queue slot %u stopped by error %u\n", hwq->slot,
+			       error);
 		atomic_inc(&brgpu->queue_resets);
 		brgpu_hwq_stop(hwq, error, -EIO);
 	}
 }
 
-struct brgpu_hwq *brgpu_hwq_create(struct brgpu_device *brgpu, const struct brgpu_hwq_params *params)
+struct brgpu_hwq *brgpu_hwq_create(struct brgpu_device *brgpu,
+				   const struct brgpu_hwq_params *params)
 {
 	struct brgpu_hwq *hwq;
 	int slot, ret, idx;
 
-	BUILD_BUG_ON(HWQ_READ + 64 > HWQ_COMPLETION || sizeof(struct brgpu_hw_queue_desc) > HWQ_WRITE);
+	BUILD_BUG_ON(HWQ_READ + 64 > HWQ_COMPLETION ||
+		     sizeof(struct brgpu_hw_queue_desc) > HWQ_WRITE);
 
 	hwq = kzalloc(sizeof(*hwq), GFP_KERNEL);
 	if (!hwq)
@@ -376,8 +393,8 @@ struct brgpu_hwq *brgpu_hwq_create(struct brgpu_device *brgpu, const struct brgp
 	INIT_WORK(&hwq->error_work, hwq_error_work);
 	hwq->context = dma_fence_context_alloc(1);
 
-	slot = ida_alloc_max(&brgpu->slot_ida, min_t(u32, brgpu->ident.queues, BRGPU_KERNEL_SLOTS) - 1,
-			     GFP_KERNEL);
+	slot = ida_alloc_max(&brgpu->slot_ida,
+			     min_t(u32, brgpu->ident.queues, BRGPU_KERNEL_SLOTS) - 1, GFP_KERNEL);
 	if (slot < 0) {
 		ret = slot;
 		goto err_free;

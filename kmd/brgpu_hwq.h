@@ -15,8 +15,8 @@ struct brgpu_device;
 
 #define BRGPU_HWQ_RING_LOG2	10	/* packets */
 /*
- * Packets in flight, SIGNALs included: half a ring. A job's completion is seen before the read index
- * behind its last packet, and a job must never wait for room.
+ * Packets in flight, SIGNALs included: half a ring. A job's completion is seen before the read
+ * index behind its last packet, and a job must never wait for room.
  */
 #define BRGPU_HWQ_CREDITS	(1u << (BRGPU_HWQ_RING_LOG2 - 1))
 
@@ -26,7 +26,9 @@ struct brgpu_hwq_params {
 	u8 priority;		/* enum brgpu_queue_priority */
 };
 
-/* Signals when the queue's completion value has reached its seqno. Allocated before a job is armed. */
+/*
+ * Signals when the queue's completion value has reached its seqno. Allocated before a job is armed.
+ */
 struct brgpu_hwq_fence {
 	struct dma_fence base;
 	struct list_head link;	/* in brgpu_hwq.pending */
@@ -37,7 +39,7 @@ struct brgpu_hwq {
 	struct brgpu_device *brgpu;
 	struct brgpu_hwq_params params;
 	u32 slot;
-	u32 owner_id;			/* the client's id of it, for fault reports; 0: the kernel's */
+	u32 owner_id; /* the client's id of it, for fault reports; 0: the kernel's */
 
 	/* Protects all below. Fence locks are taken inside it. */
 	spinlock_t lock;
@@ -50,7 +52,7 @@ struct brgpu_hwq {
 	bool stopped;			/* takes no work any more */
 	bool finished;			/* stopped, and every fence has signalled */
 	bool lost;			/* by a reset that another queue caused */
-	u32 error;			/* enum brgpu_queue_error, or DRM_BRGPU_QUEUE_ERROR_TIMEOUT */
+	u32 error; /* enum brgpu_queue_error, or DRM_BRGPU_QUEUE_ERROR_TIMEOUT */
 	u64 busy_ns;			/* final, once finished */
 	struct drm_brgpu_fault fault;	/* that stopped it; info with VM bits, queue_id unused */
 
@@ -62,7 +64,8 @@ struct brgpu_hwq {
 	struct work_struct error_work;
 };
 
-struct brgpu_hwq *brgpu_hwq_create(struct brgpu_device *brgpu, const struct brgpu_hwq_params *params);
+struct brgpu_hwq *brgpu_hwq_create(struct brgpu_device *brgpu,
+				   const struct brgpu_hwq_params *params);
 /* Stops it with ECANCELED where it is still running. Sleeps; not from reset_wq. */
 void brgpu_hwq_destroy(struct brgpu_hwq *hwq);
 
@@ -83,8 +86,9 @@ int brgpu_hwq_submit(struct brgpu_hwq *hwq, const void *packets, u32 count,
 bool brgpu_hwq_process(struct brgpu_hwq *hwq);
 
 /*
- * Kills it alone and signals what it did not complete with fence_error. `error` is what GET_STATE will
- * say. Does nothing when it is stopped already. Sleeps, allocates nothing: fences depend on it.
+ * Kills it alone and signals what it did not complete with fence_error. `error` is what GET_STATE
+ * will say. Does nothing when it is stopped already. Sleeps, allocates nothing: fences depend on
+ * it.
  */
 void brgpu_hwq_stop(struct brgpu_hwq *hwq, u32 error, int fence_error);
 
@@ -92,7 +96,9 @@ void brgpu_hwq_stop(struct brgpu_hwq *hwq, u32 error, int fence_error);
 u64 brgpu_hwq_progress(struct brgpu_hwq *hwq);
 u64 brgpu_hwq_busy_ns(struct brgpu_hwq *hwq);
 
-/* For the engine reset and unplug: refuse work; then, with the hardware at rest, fail what is left. */
+/*
+ * For the engine reset and unplug: refuse work; then, with the hardware at rest, fail what is left.
+ */
 void brgpu_hwq_refuse(struct brgpu_hwq *hwq);
 void brgpu_hwq_finish(struct brgpu_hwq *hwq, u32 error, int fence_error, bool lost);
 /* Maps the slot (again): indices start at zero. -EIO, -ETIMEDOUT, -ENODEV. */

@@ -11,13 +11,13 @@
 /**
  * DOC: events
  *
- * Four rings of records in system memory, one a class. Class c interrupts by vector c modulo the number
- * of vectors that the machine gave, so one is enough. Completions are handled in the hard interrupt: it
- * signals fences. The other classes need no haste: their thread may print.
+ * Four rings of records in system memory, one a class. Class c interrupts by vector c modulo the
+ * number of vectors that the machine gave, so one is enough. Completions are handled in the hard
+ * interrupt: it signals fences. The other classes need no haste: their thread may print.
  *
- * A record is a hint to look, and never believed: completion is read from the queue's memory, errors from the
- * queue's registers. So a lost interrupt, a dropped or a made-up record cost time, nothing else; the
- * watch work looks at all rings once a second.
+ * A record is a hint to look, and never believed: completion is read from the queue's memory,
+ * errors from the queue's registers. So a lost interrupt, a dropped or a made-up record cost time,
+ * nothing else; the watch work looks at all rings once a second.
  */
 
 #define COMPLETION_BIT BIT(BRGPU_EVENT_CLASS_COMPLETION)
@@ -101,8 +101,8 @@ static void irq_record(struct brgpu_device *brgpu, const struct brgpu_event_reco
 		brgpu_mbox_wake(brgpu);
 		break;
 	case BRGPU_EVENT_FW_NOTIFY:
-		drm_dbg_driver(&brgpu->drm, "firmware notification %u: 0x%llx 0x%llx\n", record->info,
-			       record->data0, record->data1);
+		drm_dbg_driver(&brgpu->drm, "firmware notification %u: 0x%llx 0x%llx\n",
+			       record->info, record->data0, record->data1);
 		break;
 	case BRGPU_EVENT_FW_STATE:
 		drm_dbg_driver(&brgpu->drm, "firmware state %u\n", record->info);
@@ -275,7 +275,8 @@ int brgpu_irq_init(struct brgpu_device *brgpu)
 	ret = pci_alloc_irq_vectors(pdev, 1, min_t(u32, brgpu->ident.vectors, BRGPU_EVENT_CLASSES),
 				    PCI_IRQ_MSIX);
 	if (ret < 0) {
-		drm_err(&brgpu->drm, "no MSI-X vector to be had (%pe): is MSI switched off (pci=nomsi)?\n",
+		drm_err(&brgpu->drm,
+			"no MSI-X vector to be had (%pe): is MSI switched off (pci=nomsi)?\n",
 			ERR_PTR(ret));
 		goto err_rings;
 	}
@@ -289,7 +290,8 @@ int brgpu_irq_init(struct brgpu_device *brgpu)
 		ret = request_threaded_irq(irq->vectors[i].irq, irq_hard, irq_thread, 0, "brgpu",
 					   &irq->vectors[i]);
 		if (ret) {
-			drm_err(&brgpu->drm, "interrupt %d: %pe\n", irq->vectors[i].irq, ERR_PTR(ret));
+			drm_err(&brgpu->drm, "interrupt %d: %pe\n", irq->vectors[i].irq,
+				ERR_PTR(ret));
 			goto err_irqs;
 		}
 	}

@@ -28,7 +28,8 @@ static void mbox_write_message(struct brgpu_device *brgpu, u32 index,
 		brgpu_write64(brgpu, offset + i * 8, words[i]);
 }
 
-static void mbox_read_message(struct brgpu_device *brgpu, u32 index, struct brgpu_mbox_message *message)
+static void mbox_read_message(struct brgpu_device *brgpu, u32 index,
+			      struct brgpu_mbox_message *message)
 {
 	const u32 offset = brgpu_core_mbox_response_offset(index);
 	u64 words[sizeof(*message) / 8];
@@ -53,8 +54,9 @@ static bool mbox_take(struct brgpu_device *brgpu, unsigned int handle,
 
 		ret = brgpu_core_mbox_used(write, read);
 		if (ret < 0) {
-			drm_warn_once(&brgpu->drm, "mailbox response indices make no sense: %u - %u\n",
-				      write, read);
+			drm_warn_once(&brgpu->drm,
+				      "mailbox response indices make no sense: %u - %u\n", write,
+				      read);
 			brgpu_write32(brgpu, BRGPU_REG_MBOX_RSP_READ, write);
 			return false;
 		}
@@ -69,14 +71,16 @@ static bool mbox_take(struct brgpu_device *brgpu, unsigned int handle,
 			continue;
 		}
 		if (ret)
-			drm_warn(&brgpu->drm, "mailbox response to type %u: %s\n", message->type, why);
+			drm_warn(&brgpu->drm, "mailbox response to type %u: %s\n", message->type,
+				 why);
 		*result = ret;
 		return true;
 	}
 }
 
-static int mbox_call_locked(struct brgpu_device *brgpu, enum brgpu_mbox_type type, const void *request,
-			    size_t request_bytes, void *response, size_t response_bytes)
+static int mbox_call_locked(struct brgpu_device *brgpu, enum brgpu_mbox_type type,
+			    const void *request, size_t request_bytes, void *response,
+			    size_t response_bytes)
 {
 	struct brgpu_mbox *mbox = &brgpu->mbox;
 	struct brgpu_mbox_message message;
@@ -128,7 +132,8 @@ int brgpu_mbox_call(struct brgpu_device *brgpu, enum brgpu_mbox_type type, const
 
 	mutex_lock(&brgpu->mbox.lock);
 	if (brgpu->mbox.open && drm_dev_enter(&brgpu->drm, &idx)) {
-		ret = mbox_call_locked(brgpu, type, request, request_bytes, response, response_bytes);
+		ret = mbox_call_locked(brgpu, type, request, request_bytes, response,
+				       response_bytes);
 		drm_dev_exit(idx);
 	}
 	mutex_unlock(&brgpu->mbox.lock);
@@ -149,10 +154,12 @@ int brgpu_mbox_hello(struct brgpu_device *brgpu, u32 *version)
 	mutex_lock(&mbox->lock);
 	brgpu_core_mbox_open(&mbox->core, get_random_u32() | 1);
 	/* What a predecessor left unread is not for this session. */
-	brgpu_write32(brgpu, BRGPU_REG_MBOX_RSP_READ, brgpu_read32(brgpu, BRGPU_REG_MBOX_RSP_WRITE));
+	brgpu_write32(brgpu, BRGPU_REG_MBOX_RSP_READ,
+		      brgpu_read32(brgpu, BRGPU_REG_MBOX_RSP_WRITE));
 	ret = mbox_call_locked(brgpu, BRGPU_MBOX_HELLO, &request, sizeof(request), &response,
 			       sizeof(response));
-	if (!ret && (response.version < BRGPU_MBOX_DRIVER_MIN || response.version > BRGPU_MBOX_DRIVER_MAX))
+	if (!ret &&
+	    (response.version < BRGPU_MBOX_DRIVER_MIN || response.version > BRGPU_MBOX_DRIVER_MAX))
 		ret = -EPROTONOSUPPORT;
 	mbox->open = !ret;
 	mutex_unlock(&mbox->lock);

@@ -32,8 +32,8 @@ int brgpu_mbox_hello(struct brgpu_device *brgpu, u32 *version);
 void brgpu_mbox_close(struct brgpu_device *brgpu);
 /*
  * Sends a request and waits for its response, zero-extended to response_bytes. Sleeps for up to
- * BRGPU_MBOX_TIMEOUT_MS. -ETIMEDOUT: no answer; -ENODEV: no session, or the card has gone; -EBADMSG:
- * a malformed answer; else the errno of the firmware's status.
+ * BRGPU_MBOX_TIMEOUT_MS. -ETIMEDOUT: no answer; -ENODEV: no session, or the card has gone;
+ * -EBADMSG: a malformed answer; else the errno of the firmware's status.
  */
 int brgpu_mbox_call(struct brgpu_device *brgpu, enum brgpu_mbox_type type, const void *request,
 		    size_t request_bytes, void *response, size_t response_bytes);

@@ -11,8 +11,8 @@
  * DOC: moving memory
  *
  * One copy queue of the highest priority, in VM 0, where VRAM and system memory are addressed
- * directly: no page tables, nothing that a client could break. Transfers are waited for in the caller,
- * TTM's move or a buffer's creation. It depends on no fence, so it always gets through.
+ * directly: no page tables, nothing that a client could break. Transfers are waited for in the
+ * caller, TTM's move or a buffer's creation. It depends on no fence, so it always gets through.
  */
 
 #define MIGRATE_PACKETS		(BRGPU_HWQ_CREDITS / 2)
@@ -72,12 +72,15 @@ static int migrate_flush(struct brgpu_device *brgpu)
 		brgpu_hwq_fence_free(fence);
 		return ret == -ECANCELED ? -EIO : ret;
 	}
-	/* In slices: an interrupt may be lost, or switched off because the driver is being unbound. */
+	/*
+	 * In slices: an interrupt may be lost, or switched off because the driver is being unbound.
+	 */
 	deadline = jiffies + msecs_to_jiffies(MIGRATE_TIMEOUT_MS);
 	while (!brgpu_hwq_process(migrate->hwq) && time_before(jiffies, deadline))
 		dma_fence_wait_timeout(&fence->base, false, msecs_to_jiffies(MIGRATE_SLICE_MS));
 	if (!brgpu_hwq_process(migrate->hwq)) {
-		drm_err(&brgpu->drm, "the kernel's copy queue makes no progress: starting it anew\n");
+		drm_err(&brgpu->drm,
+			"the kernel's copy queue makes no progress: starting it anew\n");
 		brgpu_hwq_stop(migrate->hwq, DRM_BRGPU_QUEUE_ERROR_TIMEOUT, -ETIMEDOUT);
 		mutex_lock(&brgpu->reset_lock);
 		brgpu_hwq_map(migrate->hwq);

@@ -24,7 +24,9 @@ void brgpu_migrate_fini(struct brgpu_device *brgpu);
 /* Maps the queue again after an engine reset; the caller holds reset_lock. */
 int brgpu_migrate_restart(struct brgpu_device *brgpu);
 
-/* Both wait until done. -EIO: the queue is stopped; -ETIMEDOUT: it had to be; -ENODEV: card gone. */
+/*
+ * Both wait until done. -EIO: the queue is stopped; -ETIMEDOUT: it had to be; -ENODEV: card gone.
+ */
 int brgpu_migrate_clear(struct brgpu_device *brgpu, struct ttm_resource *vram, u64 bytes);
 int brgpu_migrate_copy(struct brgpu_device *brgpu, struct ttm_resource *vram, struct ttm_tt *tt,
 		       u64 bytes, bool to_vram);

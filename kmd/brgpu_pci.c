@@ -33,7 +33,8 @@ static int pci_map_bars(struct brgpu_device *brgpu, struct pci_dev *pdev)
 	/* No more than the card says that it shows, and no more than the BAR has. */
 	aperture = brgpu_read64(brgpu, BRGPU_REG_APERTURE_BYTES);
 	brgpu->vram_phys = pci_resource_start(pdev, BRGPU_BAR_VRAM);
-	brgpu->vram = devm_ioremap_wc(&pdev->dev, brgpu->vram_phys, min_t(u64, vram_bytes, aperture));
+	brgpu->vram =
+		devm_ioremap_wc(&pdev->dev, brgpu->vram_phys, min_t(u64, vram_bytes, aperture));
 	if (!brgpu->vram)
 		return -ENOMEM;
 	return 0;
@@ -58,7 +59,8 @@ static int brgpu_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return ret;
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(BRGPU_DMA_BITS));
 	if (ret) {
-		dev_err(&pdev->dev, "no DMA addresses of %u bits: %pe\n", BRGPU_DMA_BITS, ERR_PTR(ret));
+		dev_err(&pdev->dev, "no DMA addresses of %u bits: %pe\n", BRGPU_DMA_BITS,
+			ERR_PTR(ret));
 		return ret;
 	}
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
@@ -90,7 +92,10 @@ static void brgpu_pci_remove(struct pci_dev *pdev)
 {
 	struct brgpu_device *brgpu = pci_get_drvdata(pdev);
 
-	/* Waits until nobody is at the hardware, and keeps everybody out; user mappings are taken down. */
+	/*
+	 * Waits until nobody is at the hardware, and keeps everybody out; user mappings are taken
+	 * down.
+	 */
 	drm_dev_unplug(&brgpu->drm);
 	brgpu_device_stop(brgpu);
 	ttm_device_clear_dma_mappings(&brgpu->ttm);

@@ -11,15 +11,16 @@
 /**
  * DOC: sharing
  *
- * A buffer of one VM only is not exported. Within this driver a dma-buf is the buffer itself, wherever it
- * lies. Other drivers get system memory: the buffer is moved there and pinned while they are
- * attached, so a VRAM-only buffer can't be given to them.
+ * A buffer of one VM only is not exported. Within this driver a dma-buf is the buffer itself,
+ * wherever it lies. Other drivers get system memory: the buffer is moved there and pinned while
+ * they are attached, so a VRAM-only buffer can't be given to them.
  */
 
 struct dma_buf *brgpu_prime_export(struct drm_gem_object *gem, int flags)
 {
 	if (gem_to_brgpu_bo(gem)->vm_resv_obj) {
-		brgpu_refuse(to_brgpu(gem->dev), "PRIME export", -EINVAL, "buffer belongs to one VM");
+		brgpu_refuse(to_brgpu(gem->dev), "PRIME export", -EINVAL,
+			     "buffer belongs to one VM");
 		return ERR_PTR(-EINVAL);
 	}
 	return drm_gem_prime_export(gem, flags);

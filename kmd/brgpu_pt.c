@@ -9,8 +9,9 @@
  * DOC: page tables
  *
  * Tables lie in coherent system memory: the CPU fills them without going over the bus, they need no
- * visible VRAM and are never in the way of an eviction; the device's walks pay for it, and its TLB and
- * large pages make them few. What the entries mean is in core/brgpu_core_pt.c; this file gives memory.
+ * visible VRAM and are never in the way of an eviction; the device's walks pay for it, and its TLB
+ * and large pages make them few. What the entries mean is in core/brgpu_core_pt.c; this file gives
+ * memory.
  */
 
 struct brgpu_pt_table *brgpu_pt_table_alloc(struct brgpu_device *brgpu, unsigned int level)

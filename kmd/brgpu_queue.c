@@ -56,7 +56,9 @@ void brgpu_queue_put(struct brgpu_queue *queue)
 
 void brgpu_queue_close(struct brgpu_file *file, struct brgpu_queue *queue)
 {
-	/* A submission under way has either pushed its job or will see that the queue is stopped. */
+	/*
+	 * A submission under way has either pushed its job or will see that the queue is stopped.
+	 */
 	mutex_lock(&queue->vm->lock);
 	brgpu_hwq_refuse(queue->hwq);
 	mutex_unlock(&queue->vm->lock);
@@ -98,7 +100,9 @@ static struct brgpu_queue *queue_create(struct brgpu_device *brgpu, struct brgpu
 		goto err_hwq;
 	drm_gpuvm_get(&vm->base);
 	queue->vm = vm;
-	/* Until the release work is done: a job may wait for a fence long after its file is closed. */
+	/*
+	 * Until the release work is done: a job may wait for a fence long after its file is closed.
+	 */
 	drm_dev_get(&brgpu->drm);
 	__module_get(THIS_MODULE);
 	return queue;
@@ -125,7 +129,8 @@ int brgpu_queue_create_ioctl(struct drm_device *drm, void *data, struct drm_file
 		return brgpu_refuse(brgpu, "QUEUE_CREATE", ret, "%s", why);
 	if (args->priority == DRM_BRGPU_PRIORITY_HIGH && !capable(CAP_SYS_NICE) &&
 	    !drm_is_current_master(file))
-		return brgpu_refuse(brgpu, "QUEUE_CREATE", -EACCES, "priority HIGH needs CAP_SYS_NICE");
+		return brgpu_refuse(brgpu, "QUEUE_CREATE", -EACCES,
+				    "priority HIGH needs CAP_SYS_NICE");
 
 	/* Under the lock so that VM_DESTROY sees the queue or this call sees no VM. */
 	xa_lock(&priv->vms);
@@ -144,7 +149,8 @@ int brgpu_queue_create_ioctl(struct drm_device *drm, void *data, struct drm_file
 	queue = queue_create(brgpu, vm, args);
 	drm_dev_exit(idx);
 	if (IS_ERR(queue)) {
-		ret = brgpu_refuse(brgpu, "QUEUE_CREATE", PTR_ERR(queue), "no hardware queue to be had");
+		ret = brgpu_refuse(brgpu, "QUEUE_CREATE", PTR_ERR(queue),
+				   "no hardware queue to be had");
 		goto put_vm;
 	}
 
@@ -206,7 +212,8 @@ int brgpu_queue_get_state_ioctl(struct drm_device *drm, void *data, struct drm_f
 		return brgpu_refuse(brgpu, "QUEUE_GET_STATE", ret, "%s", why);
 	queue = brgpu_queue_lookup(priv, args->queue_id);
 	if (!queue)
-		return brgpu_refuse(brgpu, "QUEUE_GET_STATE", -ENOENT, "no queue %u", args->queue_id);
+		return brgpu_refuse(brgpu, "QUEUE_GET_STATE", -ENOENT, "no queue %u",
+				    args->queue_id);
 
 	hwq = queue->hwq;
 	args->busy_ns = brgpu_hwq_busy_ns(hwq);

@@ -8,10 +8,10 @@
 /**
  * DOC: the ladder
  *
- * A queue that makes no progress or hits an error is killed alone. One that can't be killed takes the
- * engines with it: an engine reset, after which all other queues are LOST, and the kernel's copy queue
- * is mapped again. When that fails too the card is wedged: work is refused with EIO until the driver is
- * bound anew. VM contexts, event rings and firmware outlive an engine reset.
+ * A queue that makes no progress or hits an error is killed alone. One that can't be killed takes
+ * the engines with it: an engine reset, after which all other queues are LOST, and the kernel's
+ * copy queue is mapped again. When that fails too the card is wedged: work is refused with EIO
+ * until the driver is bound anew. VM contexts, event rings and firmware outlive an engine reset.
  */
 
 #define RESET_TIMEOUT_MS 5000
@@ -55,12 +55,14 @@ void brgpu_reset_engines(struct brgpu_device *brgpu, struct brgpu_hwq *guilty)
 	brgpu_reset_fail_queues(brgpu, guilty, -ECANCELED);
 
 	if (ret || status & BRGPU_STATUS_FAILED) {
-		brgpu_device_wedge(brgpu, ret ? "the engine reset did not end" : "the engine reset failed");
+		brgpu_device_wedge(brgpu, ret ? "the engine reset did not end" :
+						"the engine reset failed");
 		return;
 	}
 	ret = brgpu_migrate_restart(brgpu);
 	if (ret)
-		brgpu_device_wedge(brgpu, "the copy queue does not come back after an engine reset");
+		brgpu_device_wedge(brgpu,
+				   "the copy queue does not come back after an engine reset");
 	else
 		drm_warn(&brgpu->drm, "engines were reset: all queues are lost\n");
 }

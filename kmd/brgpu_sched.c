@@ -12,11 +12,12 @@
 /**
  * DOC: submission
  *
- * Each queue has a scheduler of its own, which holds jobs back until their fences have signalled and
- * the ring has room (a credit is a packet). A job's packets are built in the call; running it copies
- * them into the ring. The watchdog first looks at the completion value, in case an interrupt was lost,
- * then at whether the queue gets anywhere; it kills the queue after the queue's timeout without
- * progress, and after the job limit in any case, so that every fence signals in bounded time.
+ * Each queue has a scheduler of its own, which holds jobs back until their fences have signalled
+ * and the ring has room (a credit is a packet). A job's packets are built in the call; running it
+ * copies them into the ring. The watchdog first looks at the completion value, in case an interrupt
+ * was lost, then at whether the queue gets anywhere; it kills the queue after the queue's timeout
+ * without progress, and after the job limit in any case, so that every fence signals in bounded
+ * time.
  */
 
 struct brgpu_job {
@@ -79,8 +80,9 @@ static enum drm_gpu_sched_stat sched_timedout_job(struct drm_sched_job *sched_jo
 		return BRGPU_SCHED_STAT_KEEP;
 	}
 
-	drm_warn(&brgpu->drm, "queue %u of VM %u stopped: %s after %lld ms\n", queue->id, queue->vm->hw_id,
-		 running_ms < BRGPU_JOB_LIMIT_MS ? "no progress" : "job limit", running_ms);
+	drm_warn(&brgpu->drm, "queue %u of VM %u stopped: %s after %lld ms\n", queue->id,
+		 queue->vm->hw_id, running_ms < BRGPU_JOB_LIMIT_MS ? "no progress" : "job limit",
+		 running_ms);
 	atomic_inc(&brgpu->queue_resets);
 	brgpu_hwq_stop(hwq, DRM_BRGPU_QUEUE_ERROR_TIMEOUT, -ETIME);
 	return BRGPU_SCHED_STAT_KEEP;
@@ -133,7 +135,8 @@ static struct brgpu_job *job_create(struct brgpu_device *brgpu, struct brgpu_que
 	if (ret)
 		return ERR_PTR(brgpu_refuse(brgpu, "QUEUE_SUBMIT", ret, "array of commands"));
 	commands = copied;
-	job = kvzalloc(struct_size(job, packets, array->count * BRGPU_PACKET_BYTES), GFP_KERNEL_ACCOUNT);
+	job = kvzalloc(struct_size(job, packets, array->count * BRGPU_PACKET_BYTES),
+		       GFP_KERNEL_ACCOUNT);
 	if (!job) {
 		ret = -ENOMEM;
 		goto free;
@@ -208,8 +211,8 @@ int brgpu_queue_submit_ioctl(struct drm_device *drm, void *data, struct drm_file
 	if (ret)
 		goto cleanup_job;
 	if (queue->hwq->stopped || vm->stopped || brgpu->wedged) {
-		ret = brgpu_refuse(brgpu, "QUEUE_SUBMIT", -EIO, "queue %u, its VM or the card is stopped",
-				   args->queue_id);
+		ret = brgpu_refuse(brgpu, "QUEUE_SUBMIT", -EIO,
+				   "queue %u, its VM or the card is stopped", args->queue_id);
 		goto unlock_vm;
 	}
 	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT | DRM_EXEC_IGNORE_DUPLICATES, 0);

@@ -28,7 +28,8 @@ int brgpu_copy_array(const struct drm_brgpu_array *array, size_t known, void **o
 		}
 	} else {
 		for (i = 0; i < array->count; i++) {
-			ret = copy_struct_from_user(elements + i * known, known, from, array->stride);
+			ret = copy_struct_from_user(elements + i * known, known, from,
+						    array->stride);
 			if (ret)
 				goto err;
 			from += array->stride;
@@ -43,7 +44,8 @@ err:
 }
 
 int brgpu_syncs_init(struct brgpu_device *brgpu, struct drm_file *file, const char *call,
-		     const struct drm_brgpu_array *array, bool may_signal, struct brgpu_syncs *syncs)
+		     const struct drm_brgpu_array *array, bool may_signal,
+		     struct brgpu_syncs *syncs)
 {
 	const char *why = "";
 	void *args;
@@ -74,7 +76,8 @@ int brgpu_syncs_init(struct brgpu_device *brgpu, struct drm_file *file, const ch
 		sync_out = &syncs->outs[syncs->out_count];
 		sync_out->syncobj = drm_syncobj_find(file, sync->handle);
 		if (!sync_out->syncobj)
-			return brgpu_refuse(brgpu, call, -ENOENT, "sync %u: no syncobj %u", i, sync->handle);
+			return brgpu_refuse(brgpu, call, -ENOENT, "sync %u: no syncobj %u", i,
+					    sync->handle);
 		syncs->out_count++;
 		if (sync->flags & DRM_BRGPU_SYNC_TIMELINE) {
 			sync_out->point = sync->point;
@@ -86,7 +89,8 @@ int brgpu_syncs_init(struct brgpu_device *brgpu, struct drm_file *file, const ch
 	return 0;
 }
 
-int brgpu_syncs_add_deps(struct brgpu_syncs *syncs, struct drm_file *file, struct drm_sched_job *job)
+int brgpu_syncs_add_deps(struct brgpu_syncs *syncs, struct drm_file *file,
+			 struct drm_sched_job *job)
 {
 	u32 i;
 

@@ -28,19 +28,21 @@ struct brgpu_syncs {
 };
 
 /*
- * Copies an array of elements of `known` bytes, each zero-extended or with its unknown tail checked.
- * kvfree() what comes in *out, NULL for an empty array.
+ * Copies an array of elements of `known` bytes, each zero-extended or with its unknown tail
+ * checked. kvfree() what comes in *out, NULL for an empty array.
  */
 int brgpu_copy_array(const struct drm_brgpu_array *array, size_t known, void **out);
 
 /*
- * Reads and checks the array, finds the syncobjs to signal and allocates what signalling needs. Ends
- * with brgpu_syncs_fini() in any case.
+ * Reads and checks the array, finds the syncobjs to signal and allocates what signalling needs.
+ * Ends with brgpu_syncs_fini() in any case.
  */
 int brgpu_syncs_init(struct brgpu_device *brgpu, struct drm_file *file, const char *call,
-		     const struct drm_brgpu_array *array, bool may_signal, struct brgpu_syncs *syncs);
+		     const struct drm_brgpu_array *array, bool may_signal,
+		     struct brgpu_syncs *syncs);
 /* The fences to wait for become dependencies of the job. */
-int brgpu_syncs_add_deps(struct brgpu_syncs *syncs, struct drm_file *file, struct drm_sched_job *job);
+int brgpu_syncs_add_deps(struct brgpu_syncs *syncs, struct drm_file *file,
+			 struct drm_sched_job *job);
 /* Gives `fence` to the syncobjs to signal. Can't fail. */
 void brgpu_syncs_signal(struct brgpu_syncs *syncs, struct dma_fence *fence);
 void brgpu_syncs_fini(struct brgpu_syncs *syncs);

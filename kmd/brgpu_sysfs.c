@@ -8,8 +8,8 @@
 #include "brgpu_hwmon.h"
 
 /*
- * Attributes of the PCI device, described in docs/kmd.md. They are the driver's dev_groups, so they exist
- * exactly while it is bound.
+ * Attributes of the PCI device, described in docs/kmd.md. They are the driver's dev_groups, so they
+ * exist exactly while it is bound.
  */
 
 static struct brgpu_device *dev_to_brgpu(struct device *dev)
@@ -42,7 +42,10 @@ static ssize_t health_show(struct device *dev, struct device_attribute *attr, ch
 {
 	struct brgpu_device *brgpu = dev_to_brgpu(dev);
 
-	return sysfs_emit(buf, "%s\n", brgpu->wedged ? "wedged" : brgpu->fw_dead ? "firmware dead" : "ok");
+	return sysfs_emit(buf, "%s\n",
+			  brgpu->wedged	 ? "wedged" :
+			  brgpu->fw_dead ? "firmware dead" :
+					   "ok");
 }
 static DEVICE_ATTR_RO(health);
 
@@ -54,7 +57,8 @@ static DEVICE_ATTR_RO(vram_total);
 
 static ssize_t vram_used_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%llu\n", ttm_resource_manager_usage(&dev_to_brgpu(dev)->vram_mgr.base));
+	return sysfs_emit(buf, "%llu\n",
+			  ttm_resource_manager_usage(&dev_to_brgpu(dev)->vram_mgr.base));
 }
 static DEVICE_ATTR_RO(vram_used);
 

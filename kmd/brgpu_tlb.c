@@ -9,9 +9,9 @@
  * DOC: TLB invalidation
  *
  * A mapping that was changed or taken away may be used by the device until an invalidation has
- * completed. Each invalidation has a fence; a bind's fence is that of its last invalidation, and page
- * tables that fell out of the tree are freed when it has signalled. Commands complete in order, so
- * one counter tells about all. TLB_DONE events say when to read it.
+ * completed. Each invalidation has a fence; a bind's fence is that of its last invalidation, and
+ * page tables that fell out of the tree are freed when it has signalled. Commands complete in
+ * order, so one counter tells about all. TLB_DONE events say when to read it.
  */
 
 #define TLB_TIMEOUT_MS	5000

@@ -30,9 +30,9 @@ struct brgpu_tlb_fence *brgpu_tlb_fence_alloc(void);
 /* Of a fence that was not given to brgpu_tlb_invalidate(). */
 void brgpu_tlb_fence_free(struct brgpu_tlb_fence *fence);
 /*
- * Starts the invalidation of [start, end) of a VM; end 0: of all of the VM. Takes over the reference
- * to fence; the caller gets one more. Atomic, allocates nothing. -ENODEV: the card has gone, nothing
- * can use a mapping any more, and the fence stays the caller's.
+ * Starts the invalidation of [start, end) of a VM; end 0: of all of the VM. Takes over the
+ * reference to fence; the caller gets one more. Atomic, allocates nothing. -ENODEV: the card has
+ * gone, nothing can use a mapping any more, and the fence stays the caller's.
  */
 int brgpu_tlb_invalidate(struct brgpu_device *brgpu, u32 vm, u64 start, u64 end,
 			 struct brgpu_tlb_fence *fence);

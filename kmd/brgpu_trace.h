@@ -68,8 +68,8 @@ TRACE_EVENT(brgpu_tlb,
 		__entry->end = end;
 		__entry->issued = issued;
 	),
-	TP_printk("vm=%u start=0x%llx end=0x%llx issued=%u", __entry->vm, __entry->start, __entry->end,
-		  __entry->issued)
+	TP_printk("vm=%u start=0x%llx end=0x%llx issued=%u", __entry->vm, __entry->start,
+		  __entry->end, __entry->issued)
 );
 
 TRACE_EVENT(brgpu_event,

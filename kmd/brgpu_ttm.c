@@ -13,15 +13,16 @@
 /**
  * DOC: placements
  *
- * A VRAM-only buffer never leaves VRAM, so creating more of them than fit fails with ENOSPC at once. A
- * buffer that may live in both is placed in VRAM while there is room, is the one that makes room
- * (its content goes to system memory by the copy engine), and comes back at a later submission when
- * there is room again. Submissions never evict: what is bound stays resident while it runs.
+ * A VRAM-only buffer never leaves VRAM, so creating more of them than fit fails with ENOSPC at
+ * once. A buffer that may live in both is placed in VRAM while there is room, is the one that makes
+ * room (its content goes to system memory by the copy engine), and comes back at a later submission
+ * when there is room again. Submissions never evict: what is bound stays resident while it runs.
  */
 
 static const struct ttm_place system_place = { .mem_type = BRGPU_PL_SYSTEM };
 static const struct ttm_place tt_place = { .mem_type = BRGPU_PL_TT };
-static const struct ttm_placement system_placement = { .num_placement = 1, .placement = &system_place };
+static const struct ttm_placement system_placement = { .num_placement = 1,
+						       .placement = &system_place };
 static const struct ttm_placement tt_placement = { .num_placement = 1, .placement = &tt_place };
 
 static struct ttm_tt *brgpu_tt_create(struct ttm_buffer_object *tbo, u32 page_flags)
@@ -38,7 +39,8 @@ static struct ttm_tt *brgpu_tt_create(struct ttm_buffer_object *tbo, u32 page_fl
 	return tt;
 }
 
-static int brgpu_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt, struct ttm_operation_ctx *ctx)
+static int brgpu_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
+			     struct ttm_operation_ctx *ctx)
 {
 	if (tt->page_flags & TTM_TT_FLAG_EXTERNAL)
 		return drm_prime_sg_to_dma_addr_array(tt->sg, tt->dma_address, tt->num_pages);
@@ -80,8 +82,8 @@ static int brgpu_clear_vram(struct brgpu_device *brgpu, struct ttm_resource *vra
 	int ret = brgpu_migrate_clear(brgpu, vram, vram->size);
 
 	if (ret == -EIO || ret == -ETIMEDOUT)
-		drm_err_ratelimited(&brgpu->drm, "clearing %zu bytes of VRAM failed: %pe\n", vram->size,
-				    ERR_PTR(ret));
+		drm_err_ratelimited(&brgpu->drm, "clearing %zu bytes of VRAM failed: %pe\n",
+				    vram->size, ERR_PTR(ret));
 	return ret;
 }
 
@@ -109,8 +111,8 @@ static int brgpu_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_oper
 	}
 
 	/*
-	 * The copy engine reaches system memory only while it is mapped for the card; and a move within
-	 * VRAM, into the aperture, goes by system memory too.
+	 * The copy engine reaches system memory only while it is mapped for the card; and a move
+	 * within VRAM, into the aperture, goes by system memory too.
 	 */
 	if (old->mem_type != BRGPU_PL_TT && new->mem_type != BRGPU_PL_TT) {
 		memset(hop, 0, sizeof(*hop));
@@ -158,7 +160,8 @@ static int brgpu_io_mem_reserve(struct ttm_device *ttm, struct ttm_resource *res
 
 	res->bus.is_iomem = true;
 	res->bus.caching = ttm_write_combined;
-	block = list_first_entry(&to_brgpu_vram_resource(res)->blocks, struct gpu_buddy_block, link);
+	block = list_first_entry(&to_brgpu_vram_resource(res)->blocks, struct gpu_buddy_block,
+				 link);
 	if (list_is_singular(&to_brgpu_vram_resource(res)->blocks)) {
 		res->bus.offset = brgpu->vram_phys + gpu_buddy_block_offset(block);
 		res->bus.addr = (u8 __force *)brgpu->vram + gpu_buddy_block_offset(block);
@@ -183,8 +186,8 @@ static unsigned long brgpu_io_mem_pfn(struct ttm_buffer_object *tbo, unsigned lo
 {
 	struct io_pfn io = { .brgpu = ttm_to_brgpu(tbo->bdev) };
 
-	brgpu_vram_mgr_for_each(io.brgpu, tbo->resource, (u64)page << PAGE_SHIFT, PAGE_SIZE, io_pfn_piece,
-				&io);
+	brgpu_vram_mgr_for_each(io.brgpu, tbo->resource, (u64)page << PAGE_SHIFT, PAGE_SIZE,
+				io_pfn_piece, &io);
 	return io.pfn;
 }
 

@@ -12,8 +12,8 @@
 /**
  * DOC: address spaces
  *
- * A VM is a drm_gpuvm (what is mapped where), a tree of page tables (what the device sees), and a bind
- * queue that changes the second in the order in which the first was changed. Buffers of one VM
+ * A VM is a drm_gpuvm (what is mapped where), a tree of page tables (what the device sees), and a
+ * bind queue that changes the second in the order in which the first was changed. Buffers of one VM
  * share its reservation object; the others are locked one by one at each submission.
  *
  * The hardware id is free again when the TLB has forgotten it. The last reference may be dropped in
@@ -40,7 +40,8 @@ static void vm_set_root(struct brgpu_vm *vm, u64 entry)
 	if (!drm_dev_enter(&brgpu->drm, &idx))
 		return;
 	brgpu_write32(brgpu, BRGPU_REG_VM_CONTEXT(vm->hw_id) + BRGPU_VM_CTRL, 0);
-	brgpu_write32(brgpu, BRGPU_REG_VM_CONTEXT(vm->hw_id) + BRGPU_VM_STATUS, BRGPU_VM_STATUS_FAULTED);
+	brgpu_write32(brgpu, BRGPU_REG_VM_CONTEXT(vm->hw_id) + BRGPU_VM_STATUS,
+		      BRGPU_VM_STATUS_FAULTED);
 	brgpu_write64(brgpu, BRGPU_REG_VM_CONTEXT(vm->hw_id) + BRGPU_VM_ROOT, entry);
 	drm_dev_exit(idx);
 }
@@ -104,7 +105,8 @@ static struct brgpu_vm *vm_create(struct brgpu_device *brgpu)
 	brgpu_core_pt_init(&vm->pt, &vm->root->core, &brgpu_pt_ops, brgpu->ident.page_sizes);
 
 	/* Reserved first, visible to the fault handler when all is set up. */
-	ret = xa_alloc(&brgpu->vms, &vm->hw_id, NULL, XA_LIMIT(1, brgpu->ident.vms - 1), GFP_KERNEL);
+	ret = xa_alloc(&brgpu->vms, &vm->hw_id, NULL, XA_LIMIT(1, brgpu->ident.vms - 1),
+		       GFP_KERNEL);
 	if (ret) {
 		ret = ret == -EBUSY ? -ENOSPC : ret;
 		goto err_root;
@@ -282,7 +284,8 @@ int brgpu_vm_get_state_ioctl(struct drm_device *drm, void *data, struct drm_file
 	args->faults.count = count;
 
 	for (i = 0; i < count && !ret; i++) {
-		void __user *to = u64_to_user_ptr(args->faults.array + (u64)i * args->faults.stride);
+		void __user *to =
+			u64_to_user_ptr(args->faults.array + (u64)i * args->faults.stride);
 
 		if (copy_to_user(to, &faults[i], sizeof(faults[i])))
 			ret = -EFAULT;

@@ -93,8 +93,8 @@ extern const struct drm_gpuvm_ops brgpu_vm_gpuvm_ops;
 int brgpu_bind_sched_init(struct brgpu_vm *vm);
 int brgpu_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 /*
- * What was evicted comes back, as one job of the bind queue, which is armed and pushed, and whose fence is
- * in *fence (NULL: nothing to do). All is locked by brgpu_vm_lock_all().
+ * What was evicted comes back, as one job of the bind queue, which is armed and pushed, and whose
+ * fence is in *fence (NULL: nothing to do). All is locked by brgpu_vm_lock_all().
  */
 int brgpu_bind_evicted(struct brgpu_vm *vm, struct drm_exec *exec, u64 client_id,
 		       struct dma_fence **fence);

@@ -9,9 +9,9 @@
 /**
  * DOC: VRAM
  *
- * A buddy allocator in pages over all of VRAM. The CPU sees VRAM from address 0 to the aperture's end;
- * buffers that it never maps are placed from the top, so that the visible part stays free for those
- * that it does.
+ * A buddy allocator in pages over all of VRAM. The CPU sees VRAM from address 0 to the aperture's
+ * end; buffers that it never maps are placed from the top, so that the visible part stays free for
+ * those that it does.
  */
 
 static struct brgpu_vram_mgr *to_vram_mgr(struct ttm_resource_manager *man)
@@ -167,7 +167,8 @@ static int tt_mgr_alloc(struct ttm_resource_manager *man, struct ttm_buffer_obje
 	if (!*res)
 		return -ENOMEM;
 	ttm_resource_init(bo, place, *res);
-	if (!(place->flags & TTM_PL_FLAG_TEMPORARY) && ttm_resource_manager_usage(man) > man->size) {
+	if (!(place->flags & TTM_PL_FLAG_TEMPORARY) &&
+	    ttm_resource_manager_usage(man) > man->size) {
 		ttm_resource_fini(man, *res);
 		kfree(*res);
 		return -ENOSPC;
@@ -191,8 +192,8 @@ bool brgpu_vram_mgr_is_visible(struct brgpu_device *brgpu, struct ttm_resource *
 	return to_brgpu_vram_resource(res)->visible_used == res->size;
 }
 
-int brgpu_vram_mgr_for_each(struct brgpu_device *brgpu, struct ttm_resource *res, u64 offset, u64 bytes,
-			    int (*fn)(void *ctx, u64 address, u64 bytes), void *ctx)
+int brgpu_vram_mgr_for_each(struct brgpu_device *brgpu, struct ttm_resource *res, u64 offset,
+			    u64 bytes, int (*fn)(void *ctx, u64 address, u64 bytes), void *ctx)
 {
 	struct brgpu_vram_resource *vres = to_brgpu_vram_resource(res);
 	struct gpu_buddy_block *block;
@@ -245,17 +246,22 @@ int brgpu_vram_mgr_init(struct brgpu_device *brgpu)
 	ttm_set_driver_manager(&brgpu->ttm, BRGPU_PL_VRAM, &mgr->base);
 	ttm_resource_manager_set_used(&mgr->base, true);
 
-	/* Three quarters of memory: the machine must go on when the card's clients take all they can. */
+	/*
+	 * Three quarters of memory: the machine must go on when the card's clients take all they
+	 * can.
+	 */
 	si_meminfo(&info);
 	mgr->tt.use_tt = true;
 	mgr->tt.func = &tt_mgr_func;
-	ttm_resource_manager_init(&mgr->tt, &brgpu->ttm, (u64)info.totalram * info.mem_unit / 4 * 3);
+	ttm_resource_manager_init(&mgr->tt, &brgpu->ttm,
+				  (u64)info.totalram * info.mem_unit / 4 * 3);
 	ttm_set_driver_manager(&brgpu->ttm, BRGPU_PL_TT, &mgr->tt);
 	ttm_resource_manager_set_used(&mgr->tt, true);
 	return 0;
 }
 
-static void manager_fini(struct brgpu_device *brgpu, struct ttm_resource_manager *man, unsigned int type)
+static void manager_fini(struct brgpu_device *brgpu, struct ttm_resource_manager *man,
+			 unsigned int type)
 {
 	ttm_resource_manager_set_used(man, false);
 	ttm_resource_manager_evict_all(&brgpu->ttm, man);

@@ -42,7 +42,7 @@ void brgpu_vram_mgr_fini(struct brgpu_device *brgpu);
 bool brgpu_vram_mgr_is_visible(struct brgpu_device *brgpu, struct ttm_resource *res);
 
 /* Calls fn for each contiguous piece of [offset, offset + bytes) of a VRAM resource. */
-int brgpu_vram_mgr_for_each(struct brgpu_device *brgpu, struct ttm_resource *res, u64 offset, u64 bytes,
-			    int (*fn)(void *ctx, u64 address, u64 bytes), void *ctx);
+int brgpu_vram_mgr_for_each(struct brgpu_device *brgpu, struct ttm_resource *res, u64 offset,
+			    u64 bytes, int (*fn)(void *ctx, u64 address, u64 bytes), void *ctx);
 
 #endif /* BRGPU_VRAM_MGR_H */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * What kmd/core needs of its surroundings. The files of this folder are the driver's pure logic: they
- * allocate nothing, sleep nowhere, print nothing and take no lock, so that brgpu.ko, the tests and
- * the in-process backend of the user-mode driver share them unchanged.
+ * What kmd/core needs of its surroundings. The files of this folder are the driver's pure logic:
+ * they allocate nothing, sleep nowhere, print nothing and take no lock, so that brgpu.ko, the tests
+ * and the in-process backend of the user-mode driver share them unchanged.
  *
- * A function that can refuse returns a negative errno and, through `why`, a static text that says what
- * was wrong. `why` is never NULL.
+ * A function that can refuse returns a negative errno and, through `why`, a static text that says
+ * what was wrong. `why` is never NULL.
  */
 #ifndef BRGPU_CORE_H
 #define BRGPU_CORE_H
@@ -16,6 +16,7 @@
 #include <linux/string.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
+/* Pairs with the device, which writes the phase byte last. */
 #define brgpu_core_load_acquire(ptr) smp_load_acquire(ptr)
 #define brgpu_core_store(ptr, value) WRITE_ONCE(*(ptr), value)
 #else

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include "brgpu_core_event.h"
 
-int brgpu_core_event_init(struct brgpu_core_event_ring *ring, const struct brgpu_event_record *records,
-			  uint32_t log2)
+int brgpu_core_event_init(struct brgpu_core_event_ring *ring,
+			  const struct brgpu_event_record *records, uint32_t log2)
 {
 	if (log2 < BRGPU_CORE_EVENT_MIN_LOG2 || log2 > BRGPU_CORE_EVENT_MAX_LOG2)
 		return -EINVAL;

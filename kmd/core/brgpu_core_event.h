@@ -25,8 +25,8 @@ struct brgpu_core_event_ring {
 };
 
 /* -EINVAL: log2 outside 4..16. The ring's memory is zero, and the device's ring not yet enabled. */
-int brgpu_core_event_init(struct brgpu_core_event_ring *ring, const struct brgpu_event_record *records,
-			  uint32_t log2);
+int brgpu_core_event_init(struct brgpu_core_event_ring *ring,
+			  const struct brgpu_event_record *records, uint32_t log2);
 
 /* Whether a record waits. Cheap; may be called without the consumer's lock as a hint. */
 bool brgpu_core_event_pending(const struct brgpu_core_event_ring *ring);
@@ -35,8 +35,8 @@ bool brgpu_core_event_pending(const struct brgpu_core_event_ring *ring);
 bool brgpu_core_event_next(struct brgpu_core_event_ring *ring, struct brgpu_event_record *record);
 
 /*
- * To be called when the ring is empty: the value for CONSUMER, which arms the ring. *maybe_lost: the
- * ring was full in between, so records may have been dropped, and STATUS is worth reading.
+ * To be called when the ring is empty: the value for CONSUMER, which arms the ring. *maybe_lost:
+ * the ring was full in between, so records may have been dropped, and STATUS is worth reading.
  */
 uint32_t brgpu_core_event_acknowledge(struct brgpu_core_event_ring *ring, bool *maybe_lost);
 

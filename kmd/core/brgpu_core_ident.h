@@ -45,9 +45,10 @@ struct brgpu_core_ident {
 typedef uint64_t (*brgpu_core_read_fn)(void *ctx, uint32_t offset, unsigned int bytes);
 
 /*
- * Reads and checks the identity block. -ENODEV: nothing that answers like this card (gone, or another
- * device); -EPROTONOSUPPORT: a contract of another major; -EINVAL: a value out of the contract's range.
- * Values beyond what this driver can use (queue slots, VMs) are cut to what it can.
+ * Reads and checks the identity block. -ENODEV: nothing that answers like this card (gone, or
+ * another device); -EPROTONOSUPPORT: a contract of another major; -EINVAL: a value out of the
+ * contract's range. Values beyond what this driver can use (queue slots, VMs) are cut to what it
+ * can.
  */
 int brgpu_core_ident_read(struct brgpu_core_ident *ident, brgpu_core_read_fn read, void *ctx,
 			  const char **why);

@@ -13,8 +13,8 @@ void brgpu_core_packet_call(void *slot, uint8_t flags, uint64_t address, uint32_
 	memcpy(slot, &packet, sizeof(packet));
 }
 
-void brgpu_core_packet_signal(void *slot, uint8_t flags, uint64_t address, uint64_t value, bool notify,
-			      uint64_t timestamp)
+void brgpu_core_packet_signal(void *slot, uint8_t flags, uint64_t address, uint64_t value,
+			      bool notify, uint64_t timestamp)
 {
 	const struct brgpu_packet_signal packet = {
 		.type = BRGPU_PACKET_SIGNAL,
@@ -61,7 +61,8 @@ void brgpu_core_packet_copy(void *slot, uint8_t flags, uint64_t dst, uint64_t sr
 	memcpy(slot, &packet, sizeof(packet));
 }
 
-void brgpu_core_packet_fill(void *slot, uint8_t flags, uint64_t dst, uint64_t bytes, uint64_t pattern)
+void brgpu_core_packet_fill(void *slot, uint8_t flags, uint64_t dst, uint64_t bytes,
+			    uint64_t pattern)
 {
 	struct brgpu_packet_fill packet = {
 		.type = BRGPU_PACKET_FILL,

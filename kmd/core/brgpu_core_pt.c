@@ -178,7 +178,8 @@ static void break_contiguous(struct walk *walk, struct brgpu_core_pt_table *tabl
 	flush_range(walk->update, start, start + CONTIGUOUS_BYTES);
 }
 
-static void store_page(struct walk *walk, struct brgpu_core_pt_table *table, uint64_t va, uint64_t entry)
+static void store_page(struct walk *walk, struct brgpu_core_pt_table *table, uint64_t va,
+		       uint64_t entry)
 {
 	const unsigned int index = index_of(va, 0);
 
@@ -187,8 +188,8 @@ static void store_page(struct walk *walk, struct brgpu_core_pt_table *table, uin
 	store(walk, table, index, entry);
 }
 
-static void map_pages(struct walk *walk, struct brgpu_core_pt_table *table, uint64_t va, uint64_t end,
-		      uint64_t address)
+static void map_pages(struct walk *walk, struct brgpu_core_pt_table *table, uint64_t va,
+		      uint64_t end, uint64_t address)
 {
 	const bool null = walk->rights & BRGPU_PTE_NULL;
 
@@ -212,8 +213,8 @@ static void map_pages(struct walk *walk, struct brgpu_core_pt_table *table, uint
 	}
 }
 
-static int map_level(struct walk *walk, struct brgpu_core_pt_table *table, uint64_t va, uint64_t end,
-		     uint64_t address)
+static int map_level(struct walk *walk, struct brgpu_core_pt_table *table, uint64_t va,
+		     uint64_t end, uint64_t address)
 {
 	const unsigned int level = table->level;
 	const bool null = walk->rights & BRGPU_PTE_NULL;
@@ -255,7 +256,8 @@ static int map_level(struct walk *walk, struct brgpu_core_pt_table *table, uint6
 	return 0;
 }
 
-static void unmap_pages(struct walk *walk, struct brgpu_core_pt_table *table, uint64_t va, uint64_t end)
+static void unmap_pages(struct walk *walk, struct brgpu_core_pt_table *table, uint64_t va,
+			uint64_t end)
 {
 	for (; va < end; va += BRGPU_PAGE_BYTES) {
 		const uint64_t entry = table->entries[index_of(va, 0)];
@@ -276,7 +278,8 @@ static void unmap_pages(struct walk *walk, struct brgpu_core_pt_table *table, ui
 	}
 }
 
-static int unmap_level(struct walk *walk, struct brgpu_core_pt_table *table, uint64_t va, uint64_t end)
+static int unmap_level(struct walk *walk, struct brgpu_core_pt_table *table, uint64_t va,
+		       uint64_t end)
 {
 	const unsigned int level = table->level;
 
@@ -319,11 +322,12 @@ static int unmap_level(struct walk *walk, struct brgpu_core_pt_table *table, uin
 
 static bool range_ok(uint64_t va, uint64_t bytes)
 {
-	return bytes && !((va | bytes) & (BRGPU_PAGE_BYTES - 1)) && va < VA_END && bytes <= VA_END - va;
+	return bytes && !((va | bytes) & (BRGPU_PAGE_BYTES - 1)) && va < VA_END &&
+	       bytes <= VA_END - va;
 }
 
-int brgpu_core_pt_map(struct brgpu_core_pt *pt, void *ctx, uint64_t va, uint64_t bytes, uint64_t address,
-		      uint64_t rights, struct brgpu_core_pt_update *update)
+int brgpu_core_pt_map(struct brgpu_core_pt *pt, void *ctx, uint64_t va, uint64_t bytes,
+		      uint64_t address, uint64_t rights, struct brgpu_core_pt_update *update)
 {
 	struct walk walk = { .pt = pt, .ctx = ctx, .rights = rights, .update = update };
 	const uint64_t limit = BRGPU_PTE_ADDRESS_MASK + BRGPU_PAGE_BYTES;
@@ -363,8 +367,8 @@ static uint64_t touched_in_part(uint64_t va, uint64_t end, unsigned int level)
 	return ends < all ? ends : all;
 }
 
-void brgpu_core_pt_tables_for_map(const struct brgpu_core_pt *pt, uint64_t va, uint64_t bytes, bool null,
-				  struct brgpu_core_pt_tables *tables)
+void brgpu_core_pt_tables_for_map(const struct brgpu_core_pt *pt, uint64_t va, uint64_t bytes,
+				  bool null, struct brgpu_core_pt_tables *tables)
 {
 	const uint64_t end = va + bytes;
 	unsigned int level;
@@ -378,7 +382,8 @@ void brgpu_core_pt_tables_for_map(const struct brgpu_core_pt *pt, uint64_t va, u
 	}
 }
 
-void brgpu_core_pt_tables_for_unmap(uint64_t va, uint64_t bytes, struct brgpu_core_pt_tables *tables)
+void brgpu_core_pt_tables_for_unmap(uint64_t va, uint64_t bytes,
+				    struct brgpu_core_pt_tables *tables)
 {
 	unsigned int level;
 

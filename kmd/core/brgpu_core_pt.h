@@ -2,11 +2,11 @@
 /*
  * Page tables (brgpu/hw/mmu.h): encoding of entries, and the tree of tables of one VM.
  *
- * The tree is a mirror with CPU pointers of what the device walks. Nothing here allocates: before an
- * operation the caller computes with brgpu_core_pt_tables_for_map()/_unmap() how many tables it may
- * need at most, has them ready, and hands them out in ops->take. Tables that fell out of the tree come
- * back by ops->retire: the device may still walk them until the invalidation that `update` asks for
- * has completed. One thread at a time changes or reads a tree.
+ * The tree is a mirror with CPU pointers of what the device walks. Nothing here allocates: before
+ * an operation the caller computes with brgpu_core_pt_tables_for_map()/_unmap() how many tables it
+ * may need at most, has them ready, and hands them out in ops->take. Tables that fell out of the
+ * tree come back by ops->retire: the device may still walk them until the invalidation that
+ * `update` asks for has completed. One thread at a time changes or reads a tree.
  *
  * Page sizes are chosen by alignment: 1 GiB, 2 MiB, 64 KiB (16 entries marked CONTIGUOUS), 4 KiB.
  */
@@ -23,8 +23,8 @@ extern "C" {
 
 /*
  * One table. The owner of the memory sets `entries`, `address` and `aperture`, and gives tables of
- * level 1..3 an array of BRGPU_PT_ENTRIES `children`; entries and children start as zeros. The rest is
- * this file's.
+ * level 1..3 an array of BRGPU_PT_ENTRIES `children`; entries and children start as zeros. The rest
+ * is this file's.
  */
 struct brgpu_core_pt_table {
 	uint64_t *entries;		/* BRGPU_PT_ENTRIES, as the device sees them */
@@ -36,13 +36,15 @@ struct brgpu_core_pt_table {
 };
 
 struct brgpu_core_pt_ops {
-	/* A zeroed table for the level (0..2); NULL: none is left, the operation ends with -ENOMEM. */
+	/*
+	 * A zeroed table for the level (0..2); NULL: none is left, the operation ends with -ENOMEM.
+	 */
 	struct brgpu_core_pt_table *(*take)(void *ctx, unsigned int level);
 	/* No entry names the table any more. */
 	void (*retire)(void *ctx, struct brgpu_core_pt_table *table);
 	/*
-	 * NULL: entries are stored to table->entries and the device sees that. Else called after each
-	 * such store, to bring entry `index` to where the device reads it.
+	 * NULL: entries are stored to table->entries and the device sees that. Else called after
+	 * each such store, to bring entry `index` to where the device reads it.
 	 */
 	void (*written)(void *ctx, const struct brgpu_core_pt_table *table, unsigned int index);
 };
@@ -69,17 +71,18 @@ void brgpu_core_pt_init(struct brgpu_core_pt *pt, struct brgpu_core_pt_table *ro
 			const struct brgpu_core_pt_ops *ops, uint64_t page_sizes);
 
 /* Adds what a map of [va, va + bytes) may need; null: a map of NULL pages. */
-void brgpu_core_pt_tables_for_map(const struct brgpu_core_pt *pt, uint64_t va, uint64_t bytes, bool null,
-				  struct brgpu_core_pt_tables *tables);
+void brgpu_core_pt_tables_for_map(const struct brgpu_core_pt *pt, uint64_t va, uint64_t bytes,
+				  bool null, struct brgpu_core_pt_tables *tables);
 /* Adds what an unmap may need: large pages at its ends are split. */
-void brgpu_core_pt_tables_for_unmap(uint64_t va, uint64_t bytes, struct brgpu_core_pt_tables *tables);
+void brgpu_core_pt_tables_for_unmap(uint64_t va, uint64_t bytes,
+				    struct brgpu_core_pt_tables *tables);
 
 /* Entry of a table that names `table`; the format of register VM_ROOT too. */
 uint64_t brgpu_core_pt_directory(const struct brgpu_core_pt_table *table);
 
 /*
- * Rights and kind of a mapping (BRGPU_PTE_*, without VALID, LEAF, CONTIGUOUS, ADDRESS) from the uAPI's
- * bind flags. system: the memory is system memory, which is always mapped coherent.
+ * Rights and kind of a mapping (BRGPU_PTE_*, without VALID, LEAF, CONTIGUOUS, ADDRESS) from the
+ * uAPI's bind flags. system: the memory is system memory, which is always mapped coherent.
  */
 uint64_t brgpu_core_pt_rights(uint32_t bind_flags, bool system);
 
@@ -89,8 +92,8 @@ uint64_t brgpu_core_pt_rights(uint32_t bind_flags, bool system);
  * `ctx` goes to the ops. -EINVAL: range or address out of bounds (nothing changed); -ENOMEM: take
  * failed (mapped in part: the caller's reserve was wrong).
  */
-int brgpu_core_pt_map(struct brgpu_core_pt *pt, void *ctx, uint64_t va, uint64_t bytes, uint64_t address,
-		      uint64_t rights, struct brgpu_core_pt_update *update);
+int brgpu_core_pt_map(struct brgpu_core_pt *pt, void *ctx, uint64_t va, uint64_t bytes,
+		      uint64_t address, uint64_t rights, struct brgpu_core_pt_update *update);
 /* Unmaps what is mapped in the range. Errors as map's. */
 int brgpu_core_pt_unmap(struct brgpu_core_pt *pt, void *ctx, uint64_t va, uint64_t bytes,
 			struct brgpu_core_pt_update *update);

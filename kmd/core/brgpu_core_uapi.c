@@ -35,7 +35,11 @@ BRGPU_STATIC_ASSERT(DRM_BRGPU_WAIT_EQ == (int)BRGPU_WAIT_EQ &&
 
 #define PAGE_MASK_BITS	(BRGPU_PAGE_BYTES - 1)
 
-#define REFUSE(error, text) do { *why = (text); return (error); } while (0)
+static int refuse(const char **why, int error, const char *text)
+{
+	*why = text;
+	return error;
+}
 
 /* [va, va + bytes) within the range that the card offers, without wrap-around. */
 static bool in_va(const struct brgpu_core_limits *limits, uint64_t va, uint64_t bytes)
@@ -49,16 +53,16 @@ int brgpu_core_check_array(const struct drm_brgpu_array *array, uint32_t least, 
 	if (!array->count)
 		return 0;
 	if (array->count > most)
-		REFUSE(-EINVAL, "array has too many elements");
+		return refuse(why, -EINVAL, "array has too many elements");
 	if (array->stride < least)
-		REFUSE(-EINVAL, "array's stride is less than its element's first published size");
+		return refuse(why, -EINVAL, "array's stride is less than its element has");
 	/* A page bounds what is scanned for zeros behind the part that is known. */
 	if (array->stride > BRGPU_PAGE_BYTES)
-		REFUSE(-E2BIG, "array's stride is beyond a page");
+		return refuse(why, -E2BIG, "array's stride is beyond a page");
 	if (array->stride % 8)
-		REFUSE(-EINVAL, "array's stride is not a multiple of 8");
+		return refuse(why, -EINVAL, "array's stride is not a multiple of 8");
 	if (!array->array)
-		REFUSE(-EFAULT, "array is a null pointer");
+		return refuse(why, -EFAULT, "array is a null pointer");
 	return 0;
 }
 
@@ -80,7 +84,7 @@ int brgpu_core_copy_element(void *dst, size_t known, const void *src, size_t str
 int brgpu_core_check_query(const struct drm_brgpu_query *args, const char **why)
 {
 	if (args->query > DRM_BRGPU_QUERY_STATUS)
-		REFUSE(-EINVAL, "unknown query");
+		return refuse(why, -EINVAL, "unknown query");
 	return 0;
 }
 
@@ -88,22 +92,22 @@ int brgpu_core_check_bo_create(const struct drm_brgpu_bo_create *args,
 			       const struct brgpu_core_limits *limits, const char **why)
 {
 	if (!args->size)
-		REFUSE(-EINVAL, "size is zero");
+		return refuse(why, -EINVAL, "size is zero");
 	if (args->size > limits->max_bo_bytes)
-		REFUSE(-EINVAL, "size is more than any buffer can have");
+		return refuse(why, -EINVAL, "size is more than any buffer can have");
 	if (!args->placements)
-		REFUSE(-EINVAL, "no placement");
+		return refuse(why, -EINVAL, "no placement");
 	if (args->placements & ~(DRM_BRGPU_PLACEMENT_VRAM | DRM_BRGPU_PLACEMENT_SYSTEM))
-		REFUSE(-EINVAL, "unknown placement");
+		return refuse(why, -EINVAL, "unknown placement");
 	if (args->flags & ~DRM_BRGPU_BO_FLAGS)
-		REFUSE(-EINVAL, "unknown flag");
+		return refuse(why, -EINVAL, "unknown flag");
 	return 0;
 }
 
 int brgpu_core_check_bo_mmap_offset(const struct drm_brgpu_bo_mmap_offset *args, const char **why)
 {
 	if (args->pad)
-		REFUSE(-EINVAL, "pad is not zero");
+		return refuse(why, -EINVAL, "pad is not zero");
 	return 0;
 }
 
@@ -111,22 +115,22 @@ int brgpu_core_check_vm_create(const struct drm_brgpu_vm_create *args,
 			       const struct brgpu_core_limits *limits, const char **why)
 {
 	if (args->flags & ~DRM_BRGPU_VM_FLAGS)
-		REFUSE(-EINVAL, "unknown flag");
+		return refuse(why, -EINVAL, "unknown flag");
 	if (args->flags & DRM_BRGPU_VM_FAULT_RETRY && !(args->flags & DRM_BRGPU_VM_LONG_RUNNING))
-		REFUSE(-EINVAL, "FAULT_RETRY without LONG_RUNNING");
+		return refuse(why, -EINVAL, "FAULT_RETRY without LONG_RUNNING");
 	if (args->flags & DRM_BRGPU_VM_LONG_RUNNING &&
 	    !(limits->features & DRM_BRGPU_FEATURE_USER_QUEUES))
-		REFUSE(-EOPNOTSUPP, "LONG_RUNNING without feature USER_QUEUES");
+		return refuse(why, -EOPNOTSUPP, "LONG_RUNNING without feature USER_QUEUES");
 	if (args->flags & DRM_BRGPU_VM_FAULT_RETRY &&
 	    !(limits->features & DRM_BRGPU_FEATURE_FAULT_RETRY))
-		REFUSE(-EOPNOTSUPP, "FAULT_RETRY without the feature");
+		return refuse(why, -EOPNOTSUPP, "FAULT_RETRY without the feature");
 	return 0;
 }
 
 int brgpu_core_check_vm_destroy(const struct drm_brgpu_vm_destroy *args, const char **why)
 {
 	if (args->pad)
-		REFUSE(-EINVAL, "pad is not zero");
+		return refuse(why, -EINVAL, "pad is not zero");
 	return 0;
 }
 
@@ -135,22 +139,24 @@ int brgpu_core_check_vm_bind(const struct drm_brgpu_vm_bind *args, const char **
 	int ret;
 
 	if (args->flags & ~DRM_BRGPU_VM_BIND_FLAGS)
-		REFUSE(-EINVAL, "unknown flag");
-	ret = brgpu_core_check_array(&args->ops, BRGPU_CORE_BIND_OP_BYTES, DRM_BRGPU_MAX_BIND_OPS, why);
+		return refuse(why, -EINVAL, "unknown flag");
+	ret = brgpu_core_check_array(&args->ops, BRGPU_CORE_BIND_OP_BYTES, DRM_BRGPU_MAX_BIND_OPS,
+				     why);
 	if (ret)
 		return ret;
-	return brgpu_core_check_array(&args->syncs, BRGPU_CORE_SYNC_BYTES, DRM_BRGPU_MAX_SYNCS, why);
+	return brgpu_core_check_array(&args->syncs, BRGPU_CORE_SYNC_BYTES, DRM_BRGPU_MAX_SYNCS,
+				      why);
 }
 
-static int check_bind_range(const struct drm_brgpu_bind_op *op, const struct brgpu_core_limits *limits,
-			    const char **why)
+static int check_bind_range(const struct drm_brgpu_bind_op *op,
+			    const struct brgpu_core_limits *limits, const char **why)
 {
 	if (!op->size)
-		REFUSE(-EINVAL, "size is zero");
+		return refuse(why, -EINVAL, "size is zero");
 	if ((op->va | op->size) & PAGE_MASK_BITS)
-		REFUSE(-EINVAL, "va or size is not a multiple of 4 KiB");
+		return refuse(why, -EINVAL, "va or size is not a multiple of 4 KiB");
 	if (!in_va(limits, op->va, op->size))
-		REFUSE(-EINVAL, "va range is outside va_start..va_end");
+		return refuse(why, -EINVAL, "va range is outside va_start..va_end");
 	return 0;
 }
 
@@ -158,64 +164,66 @@ int brgpu_core_check_bind_op(const struct drm_brgpu_bind_op *op,
 			     const struct brgpu_core_limits *limits, const char **why)
 {
 	if (op->pad)
-		REFUSE(-EINVAL, "pad is not zero");
+		return refuse(why, -EINVAL, "pad is not zero");
 
 	switch (op->op) {
 	case DRM_BRGPU_BIND_MAP:
 		if (op->flags & ~DRM_BRGPU_BIND_FLAGS)
-			REFUSE(-EINVAL, "unknown flag");
-		if (!(op->flags & (DRM_BRGPU_BIND_READ | DRM_BRGPU_BIND_WRITE | DRM_BRGPU_BIND_EXEC)))
-			REFUSE(-EINVAL, "MAP gives no right");
+			return refuse(why, -EINVAL, "unknown flag");
+		if (!(op->flags &
+		      (DRM_BRGPU_BIND_READ | DRM_BRGPU_BIND_WRITE | DRM_BRGPU_BIND_EXEC)))
+			return refuse(why, -EINVAL, "MAP gives no right");
 		if (op->bo_offset & PAGE_MASK_BITS)
-			REFUSE(-EINVAL, "bo_offset is not a multiple of 4 KiB");
+			return refuse(why, -EINVAL, "bo_offset is not a multiple of 4 KiB");
 		if (op->flags & DRM_BRGPU_BIND_NULL) {
 			if (op->bo_handle || op->bo_offset)
-				REFUSE(-EINVAL, "MAP NULL with a buffer");
+				return refuse(why, -EINVAL, "MAP NULL with a buffer");
 			if (op->flags & DRM_BRGPU_BIND_EXEC)
-				REFUSE(-EINVAL, "MAP NULL with EXEC");
+				return refuse(why, -EINVAL, "MAP NULL with EXEC");
 		} else if (!op->bo_handle) {
-			REFUSE(-EINVAL, "MAP without a buffer");
+			return refuse(why, -EINVAL, "MAP without a buffer");
 		}
 		return check_bind_range(op, limits, why);
 	case DRM_BRGPU_BIND_UNMAP:
 		if (op->flags)
-			REFUSE(-EINVAL, "UNMAP with flags");
+			return refuse(why, -EINVAL, "UNMAP with flags");
 		if (op->bo_handle || op->bo_offset)
-			REFUSE(-EINVAL, "UNMAP with a buffer");
+			return refuse(why, -EINVAL, "UNMAP with a buffer");
 		return check_bind_range(op, limits, why);
 	case DRM_BRGPU_BIND_UNMAP_BO:
 		if (op->flags)
-			REFUSE(-EINVAL, "UNMAP_BO with flags");
+			return refuse(why, -EINVAL, "UNMAP_BO with flags");
 		if (!op->bo_handle)
-			REFUSE(-EINVAL, "UNMAP_BO without a buffer");
+			return refuse(why, -EINVAL, "UNMAP_BO without a buffer");
 		if (op->va || op->size || op->bo_offset)
-			REFUSE(-EINVAL, "UNMAP_BO with a range");
+			return refuse(why, -EINVAL, "UNMAP_BO with a range");
 		return 0;
 	default:
-		REFUSE(-EINVAL, "unknown operation");
+		return refuse(why, -EINVAL, "unknown operation");
 	}
 }
 
-int brgpu_core_check_bind_bo(const struct drm_brgpu_bind_op *op, uint64_t bo_bytes, const char **why)
+int brgpu_core_check_bind_bo(const struct drm_brgpu_bind_op *op, uint64_t bo_bytes,
+			     const char **why)
 {
 	if (op->size > bo_bytes || op->bo_offset > bo_bytes - op->size)
-		REFUSE(-EINVAL, "MAP beyond the end of the buffer");
+		return refuse(why, -EINVAL, "MAP beyond the end of the buffer");
 	return 0;
 }
 
 int brgpu_core_check_sync(const struct drm_brgpu_sync *sync, bool may_signal, const char **why)
 {
 	if (sync->flags & ~DRM_BRGPU_SYNC_FLAGS)
-		REFUSE(-EINVAL, "unknown sync flag");
+		return refuse(why, -EINVAL, "unknown sync flag");
 	if (!may_signal && sync->flags & DRM_BRGPU_SYNC_SIGNAL)
-		REFUSE(-EINVAL, "a call that returns when all is done signals no sync");
+		return refuse(why, -EINVAL, "a call that returns when all is done signals no sync");
 	if (!sync->handle)
-		REFUSE(-EINVAL, "sync without a syncobj");
+		return refuse(why, -EINVAL, "sync without a syncobj");
 	if (sync->flags & DRM_BRGPU_SYNC_TIMELINE) {
 		if (!sync->point)
-			REFUSE(-EINVAL, "timeline sync with point 0");
+			return refuse(why, -EINVAL, "timeline sync with point 0");
 	} else if (sync->point) {
-		REFUSE(-EINVAL, "binary sync with a point");
+		return refuse(why, -EINVAL, "binary sync with a point");
 	}
 	return 0;
 }
@@ -223,9 +231,9 @@ int brgpu_core_check_sync(const struct drm_brgpu_sync *sync, bool may_signal, co
 int brgpu_core_check_vm_get_state(const struct drm_brgpu_vm_get_state *args, const char **why)
 {
 	if (args->flags)
-		REFUSE(-EINVAL, "flags are not zero");
+		return refuse(why, -EINVAL, "flags are not zero");
 	if (args->pad)
-		REFUSE(-EINVAL, "pad is not zero");
+		return refuse(why, -EINVAL, "pad is not zero");
 	/* Any count is fine: no more are copied than there are. */
 	return brgpu_core_check_array(&args->faults, BRGPU_CORE_FAULT_BYTES, 0xffffffffu, why);
 }
@@ -234,36 +242,37 @@ int brgpu_core_check_queue_create(const struct drm_brgpu_queue_create *args,
 				  const struct brgpu_core_limits *limits, const char **why)
 {
 	if (args->flags & ~DRM_BRGPU_QUEUE_FLAGS)
-		REFUSE(-EINVAL, "unknown flag");
+		return refuse(why, -EINVAL, "unknown flag");
 	if (args->queue_class > DRM_BRGPU_QUEUE_COPY)
-		REFUSE(-EINVAL, "unknown queue class");
+		return refuse(why, -EINVAL, "unknown queue class");
 	if (args->priority > DRM_BRGPU_PRIORITY_HIGH)
-		REFUSE(-EINVAL, "unknown priority");
+		return refuse(why, -EINVAL, "unknown priority");
 
 	if (!(args->flags & DRM_BRGPU_QUEUE_USER)) {
 		if (args->timeout_ms > limits->job_timeout_ms)
-			REFUSE(-EINVAL, "timeout_ms is more than job_timeout_ms");
+			return refuse(why, -EINVAL, "timeout_ms is more than job_timeout_ms");
 		if (args->ring_log2 || args->ring_va || args->write_index_va || args->read_index_va)
-			REFUSE(-EINVAL, "ring given for a queue without flag USER");
+			return refuse(why, -EINVAL, "ring given for a queue without flag USER");
 		return 0;
 	}
 
 	if (!(limits->features & DRM_BRGPU_FEATURE_USER_QUEUES))
-		REFUSE(-EOPNOTSUPP, "flag USER without feature USER_QUEUES");
+		return refuse(why, -EOPNOTSUPP, "flag USER without feature USER_QUEUES");
 	if (args->ring_log2 < BRGPU_MIN_RING_LOG2 || args->ring_log2 > BRGPU_MAX_RING_LOG2)
-		REFUSE(-EINVAL, "ring_log2 out of range");
-	if (args->ring_va % BRGPU_PACKET_BYTES || args->write_index_va % 8 || args->read_index_va % 8)
-		REFUSE(-EINVAL, "ring or index is misaligned");
+		return refuse(why, -EINVAL, "ring_log2 out of range");
+	if (args->ring_va % BRGPU_PACKET_BYTES || args->write_index_va % 8 ||
+	    args->read_index_va % 8)
+		return refuse(why, -EINVAL, "ring or index is misaligned");
 	if (!in_va(limits, args->ring_va, (uint64_t)BRGPU_PACKET_BYTES << args->ring_log2) ||
 	    !in_va(limits, args->write_index_va, 8) || !in_va(limits, args->read_index_va, 8))
-		REFUSE(-EINVAL, "ring or index is outside va_start..va_end");
+		return refuse(why, -EINVAL, "ring or index is outside va_start..va_end");
 	return 0;
 }
 
 int brgpu_core_check_queue_destroy(const struct drm_brgpu_queue_destroy *args, const char **why)
 {
 	if (args->pad)
-		REFUSE(-EINVAL, "pad is not zero");
+		return refuse(why, -EINVAL, "pad is not zero");
 	return 0;
 }
 
@@ -272,41 +281,42 @@ int brgpu_core_check_queue_submit(const struct drm_brgpu_queue_submit *args, con
 	int ret;
 
 	if (args->flags)
-		REFUSE(-EINVAL, "flags are not zero");
-	ret = brgpu_core_check_array(&args->commands, BRGPU_CORE_COMMAND_BYTES, DRM_BRGPU_MAX_COMMANDS,
-				     why);
+		return refuse(why, -EINVAL, "flags are not zero");
+	ret = brgpu_core_check_array(&args->commands, BRGPU_CORE_COMMAND_BYTES,
+				     DRM_BRGPU_MAX_COMMANDS, why);
 	if (ret)
 		return ret;
-	return brgpu_core_check_array(&args->syncs, BRGPU_CORE_SYNC_BYTES, DRM_BRGPU_MAX_SYNCS, why);
+	return brgpu_core_check_array(&args->syncs, BRGPU_CORE_SYNC_BYTES, DRM_BRGPU_MAX_SYNCS,
+				      why);
 }
 
 int brgpu_core_check_command(const struct drm_brgpu_command *command,
 			     const struct brgpu_core_limits *limits, const char **why)
 {
 	if (command->flags)
-		REFUSE(-EINVAL, "flags of a command are not zero");
+		return refuse(why, -EINVAL, "flags of a command are not zero");
 	if (!command->packets || command->packets > BRGPU_MAX_CALL_PACKETS)
-		REFUSE(-EINVAL, "packets out of 1..65536");
+		return refuse(why, -EINVAL, "packets out of 1..65536");
 	if (command->va % BRGPU_PACKET_BYTES)
-		REFUSE(-EINVAL, "command buffer is not 64-byte aligned");
+		return refuse(why, -EINVAL, "command buffer is not 64-byte aligned");
 	if (!in_va(limits, command->va, (uint64_t)command->packets * BRGPU_PACKET_BYTES))
-		REFUSE(-EINVAL, "command buffer is outside va_start..va_end");
+		return refuse(why, -EINVAL, "command buffer is outside va_start..va_end");
 	return 0;
 }
 
 int brgpu_core_check_queue_get_state(const struct drm_brgpu_queue_get_state *args, const char **why)
 {
 	if (args->flags)
-		REFUSE(-EINVAL, "flags are not zero");
+		return refuse(why, -EINVAL, "flags are not zero");
 	return 0;
 }
 
 int brgpu_core_check_wait_mem(const struct drm_brgpu_wait_mem *args, const char **why)
 {
 	if (args->compare > DRM_BRGPU_WAIT_LT)
-		REFUSE(-EINVAL, "unknown comparison");
+		return refuse(why, -EINVAL, "unknown comparison");
 	if (args->offset % 8)
-		REFUSE(-EINVAL, "offset is not a multiple of 8");
+		return refuse(why, -EINVAL, "offset is not a multiple of 8");
 	return 0;
 }
 
@@ -314,6 +324,6 @@ int brgpu_core_check_wait_bo(const struct drm_brgpu_wait_mem *args, uint64_t bo_
 			     const char **why)
 {
 	if (bo_bytes < 8 || args->offset > bo_bytes - 8)
-		REFUSE(-EINVAL, "offset is beyond the end of the buffer");
+		return refuse(why, -EINVAL, "offset is beyond the end of the buffer");
 	return 0;
 }

@@ -20,7 +20,7 @@ GUEST = $(BUILD)/bin/brgpu-guest --kernel $(KERNEL)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all help setup setup-packages setup-kernel setup-qemu build module run run-drm run-model \
+.PHONY: all help setup setup-packages setup-kernel setup-qemu build build-tests module run run-drm run-model \
         guest test test-unit test-model test-guest check bench fuzz docs clean install
 
 all: build module ## build everything (the default)
@@ -49,8 +49,11 @@ ifneq ($(SETUP),no)
 	@tools/setup/qemu-headers >/dev/null
 endif
 
-build: setup-packages setup-qemu ## build all user-space code into build/
+build: setup-packages setup-qemu ## build programs and libraries into build/
 	@tools/setup/build-user-space $(BUILD)
+
+build-tests: setup-packages setup-qemu
+	@tools/setup/build-user-space --tests $(BUILD)
 
 module: setup-packages setup-kernel ## build the module for KERNEL into build/kmd/brgpu.ko
 	@tools/setup/build-module --kernel $(KERNEL) --work $(MODULE_WORK) --out $(MODULE)
@@ -71,22 +74,22 @@ run-model: build
 guest: build module ## an interactive shell in a guest with the card
 	@$(GUEST) $(ARGS)
 
-test: build module ## run every test: host, in-process card, and guest
+test: build-tests module ## run every test: host, in-process card, and guest
 	@tools/check/run-tests --build $(BUILD) --kernel $(KERNEL) unit model guest
 
-test-unit: build ## run the host's unit tests and the kernel's pure logic
+test-unit: build-tests ## run the host's unit tests and the kernel's pure logic
 	@tools/check/run-tests --build $(BUILD) unit
 
-test-model: build ## run the conformance suite on the in-process card
+test-model: build-tests ## run the conformance suite on the in-process card
 	@tools/check/run-tests --build $(BUILD) model
 
-test-guest: build module ## run the conformance suite and the scenarios in the guest
+test-guest: build-tests module ## run the conformance suite and the scenarios in the guest
 	@tools/check/run-tests --build $(BUILD) --kernel $(KERNEL) guest
 
-check: build setup-kernel ## formatting, static analysis, licences: all that needs no card
+check: build-tests setup-kernel ## formatting, static analysis, licences: all that needs no card
 	@tools/check/run-checks --build $(BUILD) --kernel $(KERNEL)
 
-bench: build ## measure speed on the in-process card
+bench: build-tests ## measure speed on the in-process card
 	@tools/check/run-benches --build $(BUILD) $(ARGS)
 
 fuzz: setup-packages ## fuzz the card's registers and queues (SECONDS_EACH=60)

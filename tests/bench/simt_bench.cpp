@@ -47,7 +47,8 @@ const Kernel kernels[] = {
      " while (t < 256 && x * x + y * y < 4) { float z = x * x - y * y + x0; y = 2 * x * y + y0;"
      " x = z; t++; } ((u32 *)p->c)[i] = t; }"},
     {"nbody", 1024, 1024,
-     "void k(struct args *p) { u64 i = gid(); float x = p->a[4*i], y = p->a[4*i+1], z = p->a[4*i+2],"
+     "void k(struct args *p) { u64 i = gid(); float x = p->a[4*i], y = p->a[4*i+1], z = "
+     "p->a[4*i+2],"
      " ax = 0, ay = 0, az = 0; for (u64 j = 0; j < p->n; j++) { float dx = p->a[4*j] - x,"
      " dy = p->a[4*j+1] - y, dz = p->a[4*j+2] - z, d = dx*dx + dy*dy + dz*dz + 0.01f,"
      " w = p->a[4*j+3] / (d * root(d)); ax += dx*w; ay += dy*w; az += dz*w; }"
@@ -150,7 +151,8 @@ int main(int argc, char **argv) {
     }
     std::printf("build: %s\n", Worker::isa_name());
     for (const Kernel &kernel : kernels)
-        benchmark::RegisterBenchmark(kernel.name, run_kernel, &kernel)->Unit(benchmark::kMillisecond);
+        benchmark::RegisterBenchmark(kernel.name, run_kernel, &kernel)
+            ->Unit(benchmark::kMillisecond);
     const char *names[] = {"tmma_f32", "tmma_tf32", "tmma_bf16", "tmma_f16", "tmma_i8"};
     for (uint8_t type = 0; type <= BRGPU_TENSOR_I8; ++type)
         benchmark::RegisterBenchmark(names[type], run_tensor, type)->Unit(benchmark::kMillisecond);

@@ -15,8 +15,8 @@ using namespace brgpu::simt::test;
 
 namespace {
 
-// Random words are illegal instructions nearly always. This makes a word one of a legal major opcode,
-// with a base register that points somewhere and a short branch.
+// Random words are illegal instructions nearly always. This makes a word one of a legal major
+// opcode, with a base register that points somewhere and a short branch.
 uint32_t shape(uint32_t word) {
     constexpr uint32_t opcodes[] = {0x03, 0x23, 0x13, 0x1b, 0x33, 0x3b, 0x63, 0x63,
                                     0x2f, 0x07, 0x27, 0x53, 0x43, 0x0b, 0x2b, 0x73,
@@ -91,7 +91,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     limits.budget = 200 + data[4] * 8u;
     for (int turn = 0; turn < 8; ++turn) {
         const Outcome out = group->run(worker, limits);
-        // A safe point comes after a page of straight-line code at the latest, 64 of them to a poll.
+        // A safe point comes after a page of straight-line code at the latest, 64 of them to a
+        // poll.
         if (out.counters.instructions > limits.budget + 64 * 2049 + 4096)
             abort();
         if (out.status == Status::finished)

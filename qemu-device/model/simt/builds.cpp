@@ -46,7 +46,9 @@ const InterpreterBuild &current_build() noexcept {
     return *build;
 }
 
-const char *Worker::isa_name() noexcept { return current_build().name; }
+const char *Worker::isa_name() noexcept {
+    return current_build().name;
+}
 
 bool Worker::select_isa(const char *name) noexcept {
     const InterpreterBuild *build = find(name);

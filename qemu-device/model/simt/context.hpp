@@ -30,7 +30,12 @@ struct CodePage {
 struct TlbEntry {
     uint64_t page = UINT64_MAX;
     std::byte *host = nullptr;
+    std::byte *host_write = nullptr;
     uint8_t rights = 0;
+
+    [[gnu::always_inline]] std::byte *host_for(uint8_t wanted) const {
+        return wanted & right_write ? host_write : host;
+    }
 };
 
 // Why the inner loop gave up the current set of lanes.
@@ -84,7 +89,9 @@ struct Worker::Impl {
 
     void enter(const Memory &memory) noexcept;
     void leave() noexcept;
-    [[gnu::always_inline]] TlbEntry &slot(uint64_t va) noexcept { return tlb[page_slot(va, tlb_bits)]; }
+    [[gnu::always_inline]] TlbEntry &slot(uint64_t va) noexcept {
+        return tlb[page_slot(va, tlb_bits)];
+    }
     // At a safe point: drops what an invalidation has made stale.
     void observe(const Memory &memory) noexcept;
 };
@@ -95,8 +102,8 @@ struct alignas(64) Context {
     uint32_t active = 0;
     Exit exit = Exit::reschedule;
     uint64_t next_pc = 0;
-    uint64_t watch_pc = UINT64_MAX;  // lowest pc of other runnable lanes ahead of us
-    const Insn *watch = nullptr;     // its entry, if it stands in the current page
+    uint64_t watch_pc = UINT64_MAX; // lowest pc of other runnable lanes ahead of us
+    const Insn *watch = nullptr;    // its entry, if it stands in the current page
     CodePage *page = nullptr;
     int64_t fuel = 0; // safe points until the next poll
     std::byte *local = nullptr;
@@ -116,7 +123,9 @@ struct alignas(64) Context {
     [[gnu::always_inline]] uint64_t pc_of(const Insn *insn) const {
         return page->va + 2 * static_cast<uint64_t>(insn - page->insns.data());
     }
-    [[gnu::always_inline]] bool stop_asked() const { return stop && stop->load(std::memory_order_relaxed); }
+    [[gnu::always_inline]] bool stop_asked() const {
+        return stop && stop->load(std::memory_order_relaxed);
+    }
 
     // Stores one pc to all active lanes.
     void store_pc(uint64_t pc) noexcept;
@@ -125,19 +134,24 @@ struct alignas(64) Context {
                       uint8_t access = 0) noexcept;
     // Records a memory or address fault in `fault`, but for lane and pc.
     void note_fault(FaultCode code, uint64_t va, uint8_t access, uint32_t memory_code) noexcept;
-    // Splits the active lanes: those below `lane` have completed `insn`, `lane` has faulted (as noted)
-    // and with the higher ones is to run it again. Returns null.
+    // Splits the active lanes: those below `lane` have completed `insn`, `lane` has faulted (as
+    // noted) and with the higher ones is to run it again. Returns null.
     const Insn *fault_from(const Insn *insn, unsigned lane) noexcept;
 
-    // Host address of a page, or null with the fault noted. `va` is the address to report.
+    // Host address of a page for these rights, or null with the fault noted. `va` is the address to
+    // report.
     [[gnu::always_inline]] std::byte *translate(uint64_t va, uint8_t rights) noexcept {
         const uint64_t page_va = va & ~(page_bytes - 1);
         const TlbEntry &entry = worker->slot(va);
         if (entry.page == page_va && (entry.rights & rights) == rights) [[likely]]
-            return entry.host;
+            return entry.host_for(rights);
         return translate_miss(va, rights);
     }
     std::byte *translate_miss(uint64_t va, uint8_t rights) noexcept;
+
+    // Whether `va`, which has just been translated, is in a page that forgets what is written; then
+    // `host` gets the address to read.
+    bool forgets(uint64_t va, const std::byte *&host) const noexcept;
 
     // Host address of [va, va + bytes), which must not cross a page or private unit; null with the
     // fault noted. Any aperture, seen by `lane`.
@@ -170,8 +184,8 @@ struct alignas(64) Context {
     bool decode_at(Insn *insn) noexcept;
 };
 
-// A rendezvous of all live lanes of the warp: true if the active ones are all of them; else they wait
-// and Context::exit is set.
+// A rendezvous of all live lanes of the warp: true if the active ones are all of them; else they
+// wait and Context::exit is set.
 bool meet_all(Context &context, const Insn *insn) noexcept;
 
 // Slow instructions: each returns the next instruction, or null with Context::exit set.

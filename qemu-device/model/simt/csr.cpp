@@ -51,8 +51,8 @@ bool read_custom(const Context &c, uint32_t csr, unsigned lane, uint64_t &value)
         value = w.index * lanes + lane;
         return true;
     case BRGPU_CSR_GLOBAL_LINEAR_ID:
-        value = (global_index(2) * params.grid[1] + global_index(1)) * params.grid[0] +
-                global_index(0);
+        value =
+            (global_index(2) * params.grid[1] + global_index(1)) * params.grid[0] + global_index(0);
         return true;
     case BRGPU_CSR_CLOCK:
         value = c.dispatch->host().timestamp_ns();

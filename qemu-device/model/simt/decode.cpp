@@ -27,7 +27,9 @@ Insn illegal(uint32_t raw, uint8_t halves) {
     return insn;
 }
 
-uint8_t int_rd(uint32_t reg) { return reg == 0 ? sink_register : static_cast<uint8_t>(reg); }
+uint8_t int_rd(uint32_t reg) {
+    return reg == 0 ? sink_register : static_cast<uint8_t>(reg);
+}
 
 // ---- 32-bit encodings ----------------------------------------------------------------------
 
@@ -64,9 +66,7 @@ class Decoder {
     Insn bad() const { return illegal(raw_, 2); }
 
     int32_t imm_i() const { return static_cast<int32_t>(raw_) >> 20; }
-    int32_t imm_s() const {
-        return sign_extend((bits(raw_, 31, 25) << 5) | bits(raw_, 11, 7), 12);
-    }
+    int32_t imm_s() const { return sign_extend((bits(raw_, 31, 25) << 5) | bits(raw_, 11, 7), 12); }
     int32_t imm_b() const {
         return sign_extend((bits(raw_, 31, 31) << 12) | (bits(raw_, 7, 7) << 11) |
                                (bits(raw_, 30, 25) << 5) | (bits(raw_, 11, 8) << 1),
@@ -572,10 +572,10 @@ Insn decode_c1(uint32_t c) {
         return make(Op::li, int_rd(rd), 0, 0, imm6, c);
     case 3:
         if (rd == 2) {
-            const int32_t imm = sign_extend((bits(c, 12, 12) << 9) | (bits(c, 4, 3) << 7) |
-                                                (bits(c, 5, 5) << 6) | (bits(c, 2, 2) << 5) |
-                                                (bits(c, 6, 6) << 4),
-                                            10);
+            const int32_t imm =
+                sign_extend((bits(c, 12, 12) << 9) | (bits(c, 4, 3) << 7) | (bits(c, 5, 5) << 6) |
+                                (bits(c, 2, 2) << 5) | (bits(c, 6, 6) << 4),
+                            10);
             return imm == 0 ? illegal(c, 1) : make(Op::addi, 2, 2, 0, imm, c);
         }
         if (imm6 == 0)
@@ -617,8 +617,8 @@ Insn decode_c1(uint32_t c) {
 Insn decode_c2(uint32_t c) {
     const uint32_t rd = bits(c, 11, 7), rs2 = bits(c, 6, 2);
     const auto shamt = static_cast<int32_t>((bits(c, 12, 12) << 5) | bits(c, 6, 2));
-    const auto load_d = static_cast<int32_t>((bits(c, 12, 12) << 5) | (bits(c, 6, 5) << 3) |
-                                             (bits(c, 4, 2) << 6));
+    const auto load_d =
+        static_cast<int32_t>((bits(c, 12, 12) << 5) | (bits(c, 6, 5) << 3) | (bits(c, 4, 2) << 6));
     const auto store_d = static_cast<int32_t>((bits(c, 12, 10) << 3) | (bits(c, 9, 7) << 6));
     switch (bits(c, 15, 13)) {
     case 0:

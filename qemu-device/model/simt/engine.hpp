@@ -30,7 +30,8 @@ namespace brgpu::simt {
 // Size of the pages that Memory hands out, whatever the page size of the VM.
 inline constexpr uint64_t page_bytes = 4096;
 
-// Access rights, also the kind of an access. An A-extension instruction needs read | write | atomic.
+// Access rights, also the kind of an access. An A-extension instruction needs read | write |
+// atomic.
 enum Rights : uint8_t {
     right_read = 1,
     right_write = 2,
@@ -41,10 +42,14 @@ enum Rights : uint8_t {
 // Answer of Memory::map_page. Either `host` points at page_bytes bytes that stay valid as the
 // epoch rules of Memory say, and `rights` are all that the page grants; or host is null and `fault`
 // is a number of the model's own, handed back in Fault::memory_code.
+//
+// A page with another `host_write` is one that forgets (null pages): reads come from host, writes
+// go to host_write and are never read back; atomics see host's value and store nothing.
 struct PageMapping {
     std::byte *host = nullptr;
     uint8_t rights = 0;
     uint32_t fault = 0;
+    std::byte *host_write = nullptr; // null: the same as host
 };
 
 // The translated space of one VM, [0, 2^48), as the engine sees it. Implemented by the model.
@@ -63,8 +68,8 @@ class Memory {
 
     // page_va is a multiple of page_bytes below 2^48; `wanted` is a set of Rights, for the fault
     // report. Called from every worker thread, concurrently; must not call into the engine, but for
-    // the invalidate functions. A page that lacks a wanted right is answered by a mapping without it,
-    // or by a null host with a fault code.
+    // the invalidate functions. A page that lacks a wanted right is answered by a mapping without
+    // it, or by a null host with a fault code.
     virtual PageMapping map_page(uint64_t page_va, uint8_t wanted) noexcept = 0;
 
     // Fault code for an access to a mapped page without the right to it.
@@ -96,8 +101,8 @@ class Host {
 // One dispatch packet, already read and copied: nothing here is read from guest memory again.
 struct DispatchParams {
     brgpu_kernel_desc kernel = {};
-    uint64_t kernel_va = 0; // address of the descriptor
-    uint32_t work_dim = 1;  // 1..3
+    uint64_t kernel_va = 0;       // address of the descriptor
+    uint32_t work_dim = 1;        // 1..3
     uint32_t grid[3] = {1, 1, 1}; // work-items; a zero makes an empty dispatch
     uint32_t workgroup[3] = {1, 1, 1};
     uint64_t offset[3] = {0, 0, 0};
@@ -109,15 +114,15 @@ struct DispatchParams {
 
 enum class DispatchError : uint8_t {
     none,
-    magic,        // kernel.magic, or the descriptor isn't 64-byte aligned
-    isa_version,  // another major, or a newer minor
-    reserved,     // unknown flag or non-zero padding
-    entry,        // entry pc odd or not below 2^48
-    local_bytes,  // static + dynamic above BRGPU_MAX_LOCAL_BYTES
+    magic,       // kernel.magic, or the descriptor isn't 64-byte aligned
+    isa_version, // another major, or a newer minor
+    reserved,    // unknown flag or non-zero padding
+    entry,       // entry pc odd or not below 2^48
+    local_bytes, // static + dynamic above BRGPU_MAX_LOCAL_BYTES
     private_bytes,
-    workgroup,    // zero, above BRGPU_MAX_WORKGROUP or the kernel's max_workgroup
+    workgroup, // zero, above BRGPU_MAX_WORKGROUP or the kernel's max_workgroup
     required_workgroup,
-    grid,         // work_dim, unused dimension not 1, or more than 2^63 work-items
+    grid, // work_dim, unused dimension not 1, or more than 2^63 work-items
 };
 DispatchError check_dispatch(const DispatchParams &params) noexcept;
 const char *to_string(DispatchError error) noexcept;
@@ -202,7 +207,7 @@ struct Outcome {
 };
 
 struct RunLimits {
-    uint64_t budget = UINT64_MAX;             // warp instructions, about
+    uint64_t budget = UINT64_MAX;            // warp instructions, about
     const std::atomic<bool> *stop = nullptr; // yield soon once it is true
 };
 

@@ -16,15 +16,21 @@ struct Traits {
     constexpr int bias() const { return (1 << (exponent_bits - 1)) - 1; }
     constexpr int max_field() const { return (1 << exponent_bits) - 1; }
     constexpr uint64_t sign_bit() const { return uint64_t{1} << (width() - 1); }
-    constexpr uint64_t infinity() const { return static_cast<uint64_t>(max_field()) << fraction_bits; }
+    constexpr uint64_t infinity() const {
+        return static_cast<uint64_t>(max_field()) << fraction_bits;
+    }
     constexpr uint64_t fraction_mask() const { return (uint64_t{1} << fraction_bits) - 1; }
 };
 
 constexpr Traits traits_of[3] = {{5, 10}, {8, 23}, {11, 52}};
 
-Traits traits(Format format) { return traits_of[static_cast<unsigned>(format)]; }
+Traits traits(Format format) {
+    return traits_of[static_cast<unsigned>(format)];
+}
 
-uint64_t default_nan(Format format) { return canonical_nan[static_cast<unsigned>(format)]; }
+uint64_t default_nan(Format format) {
+    return canonical_nan[static_cast<unsigned>(format)];
+}
 
 enum class Kind : uint8_t { zero, finite, infinite, quiet_nan, signaling_nan };
 
@@ -42,7 +48,8 @@ Unpacked unpack(Format format, uint64_t bits) {
     const Traits t = traits(format);
     Unpacked u{};
     u.negative = (bits & t.sign_bit()) != 0;
-    const int field = static_cast<int>((bits >> t.fraction_bits) & static_cast<uint64_t>(t.max_field()));
+    const int field =
+        static_cast<int>((bits >> t.fraction_bits) & static_cast<uint64_t>(t.max_field()));
     const uint64_t fraction = bits & t.fraction_mask();
     if (field == t.max_field()) {
         if (fraction == 0)
@@ -87,8 +94,8 @@ int leading_zeros(Wide value) {
     return high ? std::countl_zero(high) : 64 + std::countl_zero(static_cast<uint64_t>(value));
 }
 
-// Whether the magnitude is rounded up: `rest` is what lies below the last place, as a fraction of it
-// with the binary point before bit 127.
+// Whether the magnitude is rounded up: `rest` is what lies below the last place, as a fraction of
+// it with the binary point before bit 127.
 bool rounds_up(bool odd, Wide rest, bool negative, Rounding mode) {
     constexpr Wide half = Wide{1} << 127;
     switch (mode) {
@@ -188,7 +195,9 @@ uint64_t add_finite(Format format, bool a_negative, int a_exponent, Wide a, bool
     return round_pack(format, negative, exponent, sum, mode, flags);
 }
 
-uint64_t negate(Format format, uint64_t a) { return a ^ traits(format).sign_bit(); }
+uint64_t negate(Format format, uint64_t a) {
+    return a ^ traits(format).sign_bit();
+}
 
 } // namespace
 
@@ -469,7 +478,8 @@ bool rounds(Op op) noexcept {
 }
 
 bool reads_integer(Op op) noexcept {
-    return within(op, Op::fmv_h_x, Op::fmv_d_x) >= 0 || within(op, Op::fcvt_h_w, Op::fcvt_d_lu) >= 0;
+    return within(op, Op::fmv_h_x, Op::fmv_d_x) >= 0 ||
+           within(op, Op::fcvt_h_w, Op::fcvt_d_lu) >= 0;
 }
 
 Result execute(Op op, Rounding mode, uint64_t a, uint64_t b, uint64_t c) noexcept {

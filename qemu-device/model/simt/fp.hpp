@@ -42,8 +42,8 @@ uint64_t from_integer(Format format, uint64_t a, bool is_signed, unsigned width,
                       uint8_t &flags) noexcept;
 uint64_t classify(Format format, uint64_t a) noexcept;
 
-// One lane of a floating-point instruction on register contents (NaN-boxed where narrow). a, b and c
-// are rs1, rs2 and rs3, from the register file that the instruction names.
+// One lane of a floating-point instruction on register contents (NaN-boxed where narrow). a, b and
+// c are rs1, rs2 and rs3, from the register file that the instruction names.
 struct Result {
     uint64_t value;
     bool to_integer_register;

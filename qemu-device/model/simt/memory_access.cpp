@@ -103,8 +103,8 @@ std::byte *Context::resolve_range(uint64_t va, uint64_t bytes, uint8_t rights) n
 namespace {
 
 // Bytes of an access at va that share its page or private unit. The last page of the translated
-// space is followed by the local aperture, which must not continue an access: such an access is kept
-// in one piece, which resolve() refuses there.
+// space is followed by the local aperture, which must not continue an access: such an access is
+// kept in one piece, which resolve() refuses there.
 unsigned first_piece(uint64_t va, unsigned bytes) {
     const uint64_t unit = va >= BRGPU_PRIVATE_BASE ? 8 : page_bytes;
     const uint64_t room = unit - va % unit;
@@ -272,8 +272,7 @@ uint64_t atomic_lane(Context &c, const Insn *insn, unsigned lane, uint64_t va, s
     case Op::sc_w:
     case Op::sc_d: {
         T expected = static_cast<T>(w.reserved_value[lane]);
-        const bool reserved =
-            w.reserved_bytes[lane] == sizeof(T) && w.reserved_address[lane] == va;
+        const bool reserved = w.reserved_bytes[lane] == sizeof(T) && w.reserved_address[lane] == va;
         w.reserved_bytes[lane] = 0;
         if (!reserved || !__atomic_compare_exchange_n(at, &expected, operand, false,
                                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
@@ -282,8 +281,7 @@ uint64_t atomic_lane(Context &c, const Insn *insn, unsigned lane, uint64_t va, s
         return 0;
     }
     default: {
-        const unsigned base =
-            static_cast<unsigned>(sizeof(T) == 4 ? Op::amoswap_w : Op::amoswap_d);
+        const unsigned base = static_cast<unsigned>(sizeof(T) == 4 ? Op::amoswap_w : Op::amoswap_d);
         return extend(read_modify_write<T>(static_cast<unsigned>(insn->op) - base, at, operand));
     }
     }
@@ -312,6 +310,12 @@ const Insn *run_atomic(Context &c, const Insn *insn) noexcept {
             host = c.resolve(va, bytes, rights, lane);
         if (!host)
             return c.fault_from(insn, lane);
+        alignas(8) std::byte forgotten[8];
+        const std::byte *readable = nullptr;
+        if (c.forgets(va, readable)) {
+            std::memcpy(forgotten, readable, bytes);
+            host = forgotten;
+        }
         w.x[insn->rd][lane] = is_double ? atomic_lane<uint64_t>(c, insn, lane, va, host)
                                         : atomic_lane<uint32_t>(c, insn, lane, va, host);
     }

@@ -92,8 +92,8 @@ const Insn *meet_by_mask(Context &c, const Insn *insn, Complete &&complete) {
     Warp &w = *c.warp;
     const uint64_t *masks = w.x[insn->rs3];
     for (unsigned lane = 0; lane < lanes; ++lane)
-        if ((c.active >> lane & 1) && masks[lane] != 0 && !(masks[lane] < (uint64_t{1} << 32) &&
-                                                            (masks[lane] >> lane & 1)))
+        if ((c.active >> lane & 1) && masks[lane] != 0 &&
+            !(masks[lane] < (uint64_t{1} << 32) && (masks[lane] >> lane & 1)))
             return c.raise(insn, FaultCode::illegal, lane, insn->raw);
     const uint64_t next_pc = c.pc_of(insn) + 2u * insn->halves;
     uint32_t left = c.active, done = 0;
@@ -114,7 +114,8 @@ const Insn *meet_by_mask(Context &c, const Insn *insn, Complete &&complete) {
     uint32_t todo = done;
     while (todo) {
         const auto first = static_cast<unsigned>(std::countr_zero(todo));
-        const uint32_t members = masks[first] ? w.live & static_cast<uint32_t>(masks[first]) : w.live;
+        const uint32_t members =
+            masks[first] ? w.live & static_cast<uint32_t>(masks[first]) : w.live;
         todo &= ~members;
         complete(members);
         for (unsigned lane = 0; lane < lanes; ++lane)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A workgroup as bytes. An image may come back from memory that its owner can write: everything that
-// this file reads from it is checked or masked.
+// A workgroup as bytes. An image may come back from memory that its owner can write: everything
+// that this file reads from it is checked or masked.
 #include <cstring>
 #include <new>
 #include <type_traits>
@@ -162,15 +162,9 @@ std::vector<std::byte> Workgroup::save() const {
         return bytes;
     const Impl &group = *impl_;
     Writer writer(bytes);
-    const GroupImage header = {image_magic,
-                               image_version,
-                               group.index,
-                               group.cu_id,
-                               group.warp_count,
-                               group.next_warp,
-                               group.tensor_used,
-                               group.local_bytes,
-                               group.private_bytes};
+    const GroupImage header = {image_magic,       image_version,     group.index,
+                               group.cu_id,       group.warp_count,  group.next_warp,
+                               group.tensor_used, group.local_bytes, group.private_bytes};
     writer.put(&header, sizeof(header));
     writer.put(group.local.data(), group.local_bytes);
     if (group.tensor_used)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The tensor unit and the tile-copy engine: descriptors, operand staging, accumulators. Copies are
-// done before TDA_COPY completes, which isa.h allows. Every instruction can stop between two rows and
-// go on later from Warp::tensor_row; descriptors are read and checked again then.
+// done before TDA_COPY completes, which isa.h allows. Every instruction can stop between two rows
+// and go on later from Warp::tensor_row; descriptors are read and checked again then.
 #include <cstring>
 
 #include "context.hpp"
@@ -146,10 +146,10 @@ Progress tile_copy(Context &c, unsigned lane, uint64_t va) {
             line = packed.data();
         }
         if (ok)
-            ok = d.layout == BRGPU_TDA_TRANSPOSE
-                     ? copy_transposed_row(c, d, step, line)
-                     : write_bytes(c, d.dst + uint64_t{step} * d.dst_stride, line,
-                                   row_bytes * pack);
+            ok =
+                d.layout == BRGPU_TDA_TRANSPOSE
+                    ? copy_transposed_row(c, d, step, line)
+                    : write_bytes(c, d.dst + uint64_t{step} * d.dst_stride, line, row_bytes * pack);
         if (!ok) {
             c.warp->tensor_row = step;
             return Progress::fault;
@@ -164,7 +164,9 @@ Progress tile_copy(Context &c, unsigned lane, uint64_t va) {
 
 constexpr uint32_t nan_single = 0x7fc00000u;
 
-uint32_t bits_of(float value) { return std::bit_cast<uint32_t>(value); }
+uint32_t bits_of(float value) {
+    return std::bit_cast<uint32_t>(value);
+}
 
 float round_to_tf32(uint32_t bits) {
     if ((bits & 0x7fffffffu) > 0x7f800000u)
@@ -193,8 +195,8 @@ float f16_to_float(uint16_t half) {
 
 uint16_t float_to_f16(uint32_t bits) {
     uint8_t flags = 0;
-    return static_cast<uint16_t>(fp::convert(fp::Format::single, fp::Format::half, bits,
-                                             fp::Rounding::nearest_even, flags));
+    return static_cast<uint16_t>(
+        fp::convert(fp::Format::single, fp::Format::half, bits, fp::Rounding::nearest_even, flags));
 }
 
 uint16_t float_to_bf16(uint32_t bits) {
@@ -331,9 +333,9 @@ Progress multiply(Context &c, unsigned lane, uint64_t va) {
         if (d.flags & BRGPU_TMMA_ACCUMULATE)
             std::memcpy(sums, accumulator, 4u * n);
         if (integer) {
-            c.build->int8_rows(sums,
-                               reinterpret_cast<const int8_t *>(a_buffer.data()) + size_t{i} * depth,
-                               reinterpret_cast<const int8_t *>(b_buffer.data()), depth, width);
+            c.build->int8_rows(
+                sums, reinterpret_cast<const int8_t *>(a_buffer.data()) + size_t{i} * depth,
+                reinterpret_cast<const int8_t *>(b_buffer.data()), depth, width);
         } else {
             float values[BRGPU_TMMA_MAX_N];
             std::memcpy(values, sums, sizeof(values));
@@ -364,7 +366,8 @@ Progress move_accumulator(Context &c, unsigned lane, uint64_t va, bool to_memory
     const uint64_t line_bytes = uint64_t{d.n} * e;
     if (pads || d.m == 0 || d.m > BRGPU_TMMA_MAX_M || d.n == 0 || d.n > BRGPU_TMMA_MAX_N ||
         d.type > BRGPU_TACC_I32 || d.acc_offset % 4 || d.acc_stride % 4 ||
-        d.acc_stride < 4u * d.n || d.stride % e || (to_memory && d.m > 1 && d.stride < line_bytes) ||
+        d.acc_stride < 4u * d.n || d.stride % e ||
+        (to_memory && d.m > 1 && d.stride < line_bytes) ||
         d.acc_offset + uint64_t{d.m - 1u} * d.acc_stride + 4u * d.n > BRGPU_TENSOR_BYTES) {
         refuse(c, va);
         return Progress::fault;
@@ -381,8 +384,8 @@ Progress move_accumulator(Context &c, unsigned lane, uint64_t va, bool to_memory
         const uint64_t address = d.address + uint64_t{i} * d.stride;
         uint32_t words[BRGPU_TMMA_MAX_N];
         uint16_t halves[BRGPU_TMMA_MAX_N];
-        std::byte *line = e == 2 ? reinterpret_cast<std::byte *>(halves)
-                                 : reinterpret_cast<std::byte *>(words);
+        std::byte *line =
+            e == 2 ? reinterpret_cast<std::byte *>(halves) : reinterpret_cast<std::byte *>(words);
         bool ok;
         if (to_memory) {
             std::memcpy(words, accumulator, 4u * d.n);

@@ -53,7 +53,7 @@ struct alignas(64) Warp {
     uint64_t wait_mask[lanes];
     uint64_t reserved_address[lanes];
     uint64_t reserved_value[lanes];
-    uint32_t depth[lanes]; // calls minus returns, a hint for the scheduler only
+    uint32_t depth[lanes];         // calls minus returns, a hint for the scheduler only
     uint8_t reserved_bytes[lanes]; // 0: no reservation
     Wait wait[lanes];
     uint8_t frm[lanes];
@@ -62,8 +62,8 @@ struct alignas(64) Warp {
     uint32_t started; // lanes that exist
     uint32_t live;    // not yet exited
     uint32_t waiting;
-    uint32_t accruing; // lanes that have written fflags or fcsr: only they collect flags
-    uint32_t forced;   // lanes whose turn it is, against the usual priority; 0: nobody's
+    uint32_t accruing;   // lanes that have written fflags or fcsr: only they collect flags
+    uint32_t forced;     // lanes whose turn it is, against the usual priority; 0: nobody's
     uint32_t tensor_row; // rows of the interrupted tensor instruction that are done
     uint32_t index;
     uint32_t boxed; // bit r: f[r] of all live lanes is a NaN-boxed single

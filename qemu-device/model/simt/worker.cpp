@@ -35,7 +35,9 @@ void Worker::Impl::enter(const Memory &memory) noexcept {
     observe(memory);
 }
 
-void Worker::Impl::leave() noexcept { active_memory.store(0); }
+void Worker::Impl::leave() noexcept {
+    active_memory.store(0);
+}
 
 void Worker::Impl::observe(const Memory &memory) noexcept {
     const uint64_t epoch = memory.epoch();
@@ -59,8 +61,18 @@ std::byte *Context::translate_miss(uint64_t va, uint8_t rights) noexcept {
         note_fault(FaultCode::memory, va, rights, memory->rights_fault(page_va, rights));
         return nullptr;
     }
-    worker->slot(va) = {page_va, mapping.host, mapping.rights};
-    return mapping.host;
+    TlbEntry &entry = worker->slot(va);
+    entry = {page_va, mapping.host, mapping.host_write ? mapping.host_write : mapping.host,
+             mapping.rights};
+    return entry.host_for(rights);
+}
+
+bool Context::forgets(uint64_t va, const std::byte *&host) const noexcept {
+    if (va >= global_limit)
+        return false;
+    const TlbEntry &entry = worker->slot(va);
+    host = entry.host + va % page_bytes;
+    return entry.host != entry.host_write;
 }
 
 bool Context::fetch_page(uint64_t pc) noexcept {

@@ -38,7 +38,9 @@ Workgroup::Workgroup(Workgroup &&) noexcept = default;
 Workgroup &Workgroup::operator=(Workgroup &&) noexcept = default;
 Workgroup::~Workgroup() = default;
 
-uint64_t Workgroup::index() const noexcept { return impl_ ? impl_->index : 0; }
+uint64_t Workgroup::index() const noexcept {
+    return impl_ ? impl_->index : 0;
+}
 
 bool Workgroup::Impl::setup(Dispatch &new_dispatch, uint64_t new_index,
                             uint32_t new_cu_id) noexcept {
@@ -56,8 +58,8 @@ bool Workgroup::Impl::setup(Dispatch &new_dispatch, uint64_t new_index,
         rest /= groups;
         const uint64_t start = uint64_t{group_id[axis]} * params.workgroup[axis];
         const uint64_t left = params.grid[axis] - start;
-        local_size[axis] = left < params.workgroup[axis] ? static_cast<uint32_t>(left)
-                                                         : params.workgroup[axis];
+        local_size[axis] =
+            left < params.workgroup[axis] ? static_cast<uint32_t>(left) : params.workgroup[axis];
         work_items *= local_size[axis];
     }
     warp_count = (work_items + lanes - 1) / lanes;

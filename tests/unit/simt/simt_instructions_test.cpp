@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Every instruction on edge operands and random ones, in every rounding mode, against an independent
-// RISC-V: the same code runs once as a kernel, a lane for each operand set, and once as a program
-// under qemu-riscv64, in a loop.
+// Every instruction on edge operands and random ones, in every rounding mode, against an
+// independent RISC-V: the same code runs once as a kernel, a lane for each operand set, and once as
+// a program under qemu-riscv64, in a loop.
 #include <bit>
 #include <cstdlib>
 #include <filesystem>
@@ -54,14 +54,12 @@ const uint64_t int_edges[] = {0,
 const uint16_t half_edges[] = {0,      0x8000, 1,      0x8001, 0x03ff, 0x0400, 0x8400, 0x3bff,
                                0x3c00, 0xbc00, 0x3c01, 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7c01,
                                0x7e00, 0xfe01, 0x7dff, 0x4200, 0x3800, 0x6400, 0x1400};
-const uint32_t single_edges[] = {0,          0x80000000, 1,          0x80000001, 0x007fffff,
-                                 0x00800000, 0x80800000, 0x3effffff, 0x3f000000, 0x3f7fffff,
-                                 0x3f800000, 0xbf800000, 0x3f800001, 0x3fc00000, 0x40200000,
-                                 0x7f7fffff, 0xff7fffff, 0x7f800000, 0xff800000, 0x7f800001,
-                                 0x7fc00000, 0xffc12345, 0x7fbfffff, 0x4effffff, 0x4f000000,
-                                 0xcf000000, 0xcf000001, 0x4f800000, 0x5f000000, 0xdf000000,
-                                 0x5f800000, 0x38800000, 0x33000000, 0x33000001, 0x477fefff,
-                                 0x477ff000, 0x34000000};
+const uint32_t single_edges[] = {
+    0,          0x80000000, 1,          0x80000001, 0x007fffff, 0x00800000, 0x80800000, 0x3effffff,
+    0x3f000000, 0x3f7fffff, 0x3f800000, 0xbf800000, 0x3f800001, 0x3fc00000, 0x40200000, 0x7f7fffff,
+    0xff7fffff, 0x7f800000, 0xff800000, 0x7f800001, 0x7fc00000, 0xffc12345, 0x7fbfffff, 0x4effffff,
+    0x4f000000, 0xcf000000, 0xcf000001, 0x4f800000, 0x5f000000, 0xdf000000, 0x5f800000, 0x38800000,
+    0x33000000, 0x33000001, 0x477fefff, 0x477ff000, 0x34000000};
 const uint64_t double_edges[] = {0,
                                  0x8000000000000000,
                                  1,
@@ -137,15 +135,16 @@ std::vector<Operands> make_operands() {
         // Most sets hold one kind of value. Kinds change every 32 sets, so that whole warps are
         // boxed singles and take the vector code; a tenth is mixed.
         const auto kind = [&] {
-            return random() % 10 == 0 && i / 32 % 2 ? static_cast<unsigned>(random() % 7) : i / 32 % 7;
+            return random() % 10 == 0 && i / 32 % 2 ? static_cast<unsigned>(random() % 7)
+                                                    : i / 32 % 7;
         };
         all[i] = {value(kind()), value(kind()), value(kind()), 0};
     }
     return all;
 }
 
-// The pieces as subroutines, and a table of their addresses. With `flags`, fflags are cleared before
-// and read after each piece.
+// The pieces as subroutines, and a table of their addresses. With `flags`, fflags are cleared
+// before and read after each piece.
 std::string common_text(const std::vector<std::string> &variants) {
     std::string text = ".option norelax\n";
     for (size_t i = 0; i < variants.size(); ++i)
@@ -218,7 +217,8 @@ std::string program_text(const std::vector<std::string> &variants) {
         la s6, operands
         li a0, 0
         mv a1, s6
-        li a2, )" + std::to_string(sets * sizeof(Operands)) + R"(
+        li a2, )" +
+           std::to_string(sets * sizeof(Operands)) + R"(
         li a7, 63
         ecall
         la s2, table
@@ -226,16 +226,19 @@ std::string program_text(const std::vector<std::string> &variants) {
         beqz t6, 8f
         la s0, operands
         la s3, results
-        li s7, )" + std::to_string(sets) + R"(
+        li s7, )" +
+           std::to_string(sets) + R"(
      7: la s1, scratch
         ld t6, 0(s2)
-    )" + step_text(true) + R"(
+    )" + step_text(true) +
+           R"(
         addi s0, s0, 32
         addi s3, s3, 64
         addi s7, s7, -1
         bnez s7, 7b
         la s1, results
-        li s7, )" + std::to_string(sets * sizeof(Results)) + R"(
+        li s7, )" +
+           std::to_string(sets * sizeof(Results)) + R"(
      6: li a0, 1
         mv a1, s1
         mv a2, s7
@@ -253,11 +256,14 @@ std::string program_text(const std::vector<std::string> &variants) {
      5: li a0, 1
         li a7, 93
         ecall
-    )" + common_text(variants) + R"(
+    )" + common_text(variants) +
+           R"(
         .bss
         .balign 64
-        operands: .space )" + std::to_string(sets * sizeof(Operands)) + R"(
-        results: .space )" + std::to_string(sets * sizeof(Results)) + R"(
+        operands: .space )" +
+           std::to_string(sets * sizeof(Operands)) + R"(
+        results: .space )" +
+           std::to_string(sets * sizeof(Results)) + R"(
         scratch: .space 64
     )";
 }
@@ -282,8 +288,8 @@ std::vector<Results> run_reference(const std::vector<std::string> &variants,
         return std::system(command.c_str()) == 0;
     };
     std::vector<Results> results(variants.size() * operands.size());
-    if (std::system(build.c_str()) != 0 || (!run("rv64,zfh=true,zba=true,zbb=true") &&
-                                            !run("rv64,Zfh=true,zba=true,zbb=true"))) {
+    if (std::system(build.c_str()) != 0 ||
+        (!run("rv64,zfh=true,zba=true,zbb=true") && !run("rv64,Zfh=true,zba=true,zbb=true"))) {
         results.clear();
     } else {
         std::ifstream out(folder + "/out", std::ios::binary);
@@ -306,9 +312,8 @@ std::vector<Results> run_engine(const std::vector<std::string> &variants,
     rig.memory.map(scratch_va, count * 32);
     rig.memory.map(results_va, variants.size() * count * sizeof(Results));
     const Outcome out = rig.run(count, workgroup);
-    EXPECT_EQ(out.status, Status::finished)
-        << to_string(out.fault.code) << " pc " << std::hex << out.fault.pc << " va "
-        << out.fault.va;
+    EXPECT_EQ(out.status, Status::finished) << to_string(out.fault.code) << " pc " << std::hex
+                                            << out.fault.pc << " va " << out.fault.va;
     return rig.memory.get_all<Results>(results_va, variants.size() * count);
 }
 
@@ -343,10 +348,10 @@ class SimtInstructions : public testing::Test {
                 if (wrong++ == 0 && shown++ < 20)
                     ADD_FAILURE() << variants[v] << std::hex << "\n operands " << operands[i].a
                                   << ' ' << operands[i].b << ' ' << operands[i].c << "\n got  "
-                                  << got.a0 << ' ' << got.fa0 << " flags " << got.fflags << " memory "
-                                  << got.memory0 << ' ' << got.memory1 << "\n want " << want.a0
-                                  << ' ' << want.fa0 << " flags " << want.fflags << " memory "
-                                  << want.memory0 << ' ' << want.memory1;
+                                  << got.a0 << ' ' << got.fa0 << " flags " << got.fflags
+                                  << " memory " << got.memory0 << ' ' << got.memory1 << "\n want "
+                                  << want.a0 << ' ' << want.fa0 << " flags " << want.fflags
+                                  << " memory " << want.memory0 << ' ' << want.memory1;
             }
         }
         EXPECT_EQ(shown, 0u) << "variants that differ";
@@ -361,7 +366,9 @@ std::vector<std::string> SimtInstructions::variants;
 std::vector<Operands> SimtInstructions::operands;
 std::vector<Results> SimtInstructions::reference;
 
-TEST_F(SimtInstructions, ExactWithFlags) { compare(true, 32); }
+TEST_F(SimtInstructions, ExactWithFlags) {
+    compare(true, 32);
+}
 
 TEST_F(SimtInstructions, EveryBuildAllLanes) {
     for (const char *isa : {"baseline", "avx2", "avx512"}) {

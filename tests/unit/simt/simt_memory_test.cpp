@@ -94,7 +94,8 @@ TEST(SimtMemory, LocalMemoryIsSharedBoundedAndZeroed) {
 }
 
 TEST(SimtMemory, LoadsOfEveryShape) {
-    // Strides of 0, 1, 4, 8, -4, 36 bytes and a permutation, at odd starts, 4-byte loads and stores.
+    // Strides of 0, 1, 4, 8, -4, 36 bytes and a permutation, at odd starts, 4-byte loads and
+    // stores.
     for (const int stride : {0, 1, 4, 8, -4, 36, 1000, 4100}) {
         for (const int start : {0, 1, 4090}) {
             SCOPED_TRACE(stride * 10000 + start);
@@ -189,6 +190,41 @@ TEST(SimtMemory, RightsAreChecked) {
             EXPECT_EQ(out.fault.va, 0x50000000u);
         }
     }
+}
+
+TEST(SimtMemory, NullPagesReadZeroAndForget) {
+    Rig rig(R"(
+        csrr s0, CSR_LANE_ID
+        slli t0, s0, 3
+        li s1, 0x50000000
+        add s1, s1, t0
+        add s2, a0, t0
+        li t1, -1
+        sd t1, 0(s1)
+        fence
+        ld t2, 0(s1)
+        sd t1, 1(s1)
+        ld t3, 1(s1)
+        or t2, t2, t3
+        amoadd.d t3, t1, (s1)
+        or t2, t2, t3
+        amoswap.w t3, t1, (s1)
+        or t2, t2, t3
+        lr.d t3, (s1)
+        or t2, t2, t3
+        sc.d t3, t1, (s1)
+        or t2, t2, t3
+        lw t3, 0(s1)
+        or t2, t2, t3
+        addi t2, t2, 1
+        sd t2, 0(s2)
+        ret
+    )");
+    rig.memory.map_null(0x50000000);
+    ASSERT_EQ(rig.run(32, 32).status, Status::finished);
+    for (uint64_t i = 0; i < 32; ++i)
+        EXPECT_EQ(rig.memory.get<uint64_t>(data_va + 8 * i), 1u);
+    EXPECT_EQ(rig.memory.get<uint64_t>(0x50000000), 0u);
 }
 
 TEST(SimtMemory, FaultsAreResumedWithoutRepeatingWhatIsDone) {
@@ -349,7 +385,8 @@ TEST(SimtMemory, RemappedCodeIsSeenAfterATranslationInvalidate) {
 }
 
 TEST(SimtMemory, AtomicsAreAtomicAgainstTheHost) {
-    Rig rig("li t0, 2000\n li t1, 1\n1: amoadd.w zero, t1, (a0)\n addi t0, t0, -1\n bnez t0, 1b\n ret");
+    Rig rig(
+        "li t0, 2000\n li t1, 1\n1: amoadd.w zero, t1, (a0)\n addi t0, t0, -1\n bnez t0, 1b\n ret");
     auto *word = reinterpret_cast<uint32_t *>(rig.memory.host(data_va));
     std::atomic<bool> done{false};
     uint32_t added = 0;

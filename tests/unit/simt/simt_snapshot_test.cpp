@@ -158,8 +158,8 @@ TEST(SimtSnapshot, DamagedImagesAreRefusedOrHarmless) {
         const size_t count = 1 + random() % 40;
         for (size_t i = 0; i < count; ++i) {
             // Half of the damage goes to the small control fields behind the register files.
-            const size_t at = random() % 2 ? random() % forged.size()
-                                           : 56 + 800 + 16384 + random() % 2400;
+            const size_t at =
+                random() % 2 ? random() % forged.size() : 56 + 800 + 16384 + random() % 2400;
             forged[at % forged.size()] = static_cast<std::byte>(random());
         }
         if (other.restore(*d, forged))

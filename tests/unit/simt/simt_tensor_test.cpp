@@ -47,17 +47,22 @@ float widen(uint8_t type, uint32_t bits) {
     }
     default: {
         const uint32_t exponent = bits >> 10 & 31, fraction = bits & 1023;
-        double value = exponent == 31  ? (fraction ? NAN : INFINITY)
-                       : exponent == 0 ? std::ldexp(fraction, -24)
-                                       : std::ldexp(1024 + fraction, static_cast<int>(exponent) - 25);
+        double value = exponent == 31 ? (fraction ? NAN : INFINITY)
+                       : exponent == 0
+                           ? std::ldexp(fraction, -24)
+                           : std::ldexp(1024 + fraction, static_cast<int>(exponent) - 25);
         return static_cast<float>(bits & 0x8000 ? -value : value);
     }
     }
 }
 
-float flush(float x) { return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(0.0f, x) : x; }
+float flush(float x) {
+    return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(0.0f, x) : x;
+}
 
-uint32_t bytes_of(uint8_t type) { return type <= BRGPU_TENSOR_TF32 ? 4 : type <= BRGPU_TENSOR_F16 ? 2 : 1; }
+uint32_t bytes_of(uint8_t type) {
+    return type <= BRGPU_TENSOR_TF32 ? 4 : type <= BRGPU_TENSOR_F16 ? 2 : 1;
+}
 
 struct Shape {
     uint16_t m, n, k;
@@ -170,9 +175,9 @@ void check_multiply(const Shape &s, bool special) {
     const auto got = rig.memory.get_all<uint32_t>(c_va + 0x20000, s.m * s.n);
     for (uint32_t i = 0; i < s.m; ++i)
         for (uint32_t j = 0; j < s.n; ++j)
-            ASSERT_EQ(got[i * s.n + j],
-                      reference(s, a, b, s.flags & BRGPU_TMMA_ACCUMULATE ? start[i * s.n + j] : 0,
-                                i, j))
+            ASSERT_EQ(
+                got[i * s.n + j],
+                reference(s, a, b, s.flags & BRGPU_TMMA_ACCUMULATE ? start[i * s.n + j] : 0, i, j))
                 << i << ' ' << j;
 }
 
@@ -200,10 +205,10 @@ TEST(SimtTensor, LargestTiles) {
 }
 
 TEST(SimtTensor, AccumulatorFormats) {
-    const uint32_t values[] = {0x3f800000, 0x3f808000, 0x3f818000, 0x3f808001, 0x7f7fffff,
-                               0xff800000, 0x7f800001, 0x00000001, 0x477fe000, 0x477ff000,
-                               0x33000000, 0x33000001, 0x38800000, 0xb87fe000, 0x7fffffff,
-                               0x80000000};
+    const uint32_t values[] = {0x3f800000, 0x3f808000, 0x3f818000, 0x3f808001,
+                               0x7f7fffff, 0xff800000, 0x7f800001, 0x00000001,
+                               0x477fe000, 0x477ff000, 0x33000000, 0x33000001,
+                               0x38800000, 0xb87fe000, 0x7fffffff, 0x80000000};
     const uint16_t bf16[] = {0x3f80, 0x3f80, 0x3f82, 0x3f81, 0x7f80, 0xff80, 0x7fc0, 0x0000,
                              0x4780, 0x4780, 0x3300, 0x3300, 0x3880, 0xb880, 0x7fc0, 0x8000};
     const uint16_t f16[] = {0x3c00, 0x3c04, 0x3c0c, 0x3c04, 0x7c00, 0xfc00, 0x7e00, 0x0000,
@@ -255,7 +260,8 @@ TEST(SimtTensor, TileCopies) {
                                           : std::initializer_list<int>{0}),
                         256, 8192);
                 const uint32_t pack = layout == BRGPU_TDA_PACK && e < 4 ? 4u / e : 1;
-                const uint32_t lines = layout == BRGPU_TDA_TRANSPOSE ? cols : (rows + pack - 1) / pack;
+                const uint32_t lines =
+                    layout == BRGPU_TDA_TRANSPOSE ? cols : (rows + pack - 1) / pack;
                 const uint32_t width = (layout == BRGPU_TDA_TRANSPOSE ? rows : cols) * pack;
                 const uint32_t stride = width * e + 3 * e;
                 brgpu_tda_desc d{};

@@ -26,6 +26,14 @@ void PagedMemory::unmap(uint64_t va, uint64_t bytes) {
         pages_.erase(page);
 }
 
+void PagedMemory::map_null(uint64_t va) {
+    map(va, page_bytes);
+    const std::lock_guard lock(mutex_);
+    Page &page = pages_[va];
+    page.sink = std::make_shared<std::array<std::byte, page_bytes>>();
+    page.sink->fill(std::byte{0x5a}); // what must never be read
+}
+
 void PagedMemory::alias(uint64_t va, uint64_t target) {
     const std::lock_guard lock(mutex_);
     const Page page = pages_.at(target);
@@ -60,7 +68,8 @@ PageMapping PagedMemory::map_page(uint64_t page_va, uint8_t) noexcept {
     const auto found = pages_.find(page_va);
     if (found == pages_.end())
         return {nullptr, 0, no_page_fault};
-    return {found->second.bytes->data(), found->second.rights, 0};
+    const Page &page = found->second;
+    return {page.bytes->data(), page.rights, 0, page.sink ? page.sink->data() : nullptr};
 }
 
 bool have_assembler() {

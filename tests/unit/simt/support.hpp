@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the tests of the SIMT engine share: a memory made of single pages, an assembler, and a way to
-// run a kernel on them.
+// What the tests of the SIMT engine share: a memory made of single pages, an assembler, and a way
+// to run a kernel on them.
 #ifndef BRGPU_TESTS_SIMT_SUPPORT_HPP
 #define BRGPU_TESTS_SIMT_SUPPORT_HPP
 
@@ -30,6 +30,8 @@ class PagedMemory : public Memory {
 
     void map(uint64_t va, uint64_t bytes, uint8_t rights = all_rights);
     void unmap(uint64_t va, uint64_t bytes);
+    // A page that reads as zeros and forgets what is written.
+    void map_null(uint64_t va);
     // Makes `va` another name of the page at `target`.
     void alias(uint64_t va, uint64_t target);
     void write(uint64_t va, const void *from, size_t bytes);
@@ -61,6 +63,7 @@ class PagedMemory : public Memory {
     struct Page {
         std::shared_ptr<std::array<std::byte, page_bytes>> bytes;
         uint8_t rights;
+        std::shared_ptr<std::array<std::byte, page_bytes>> sink = nullptr;
     };
     mutable std::mutex mutex_;
     std::map<uint64_t, Page> pages_;
@@ -83,8 +86,7 @@ bool have_assembler();
 // Code, a kernel descriptor and 1 MiB of data, ready to dispatch.
 class Rig {
   public:
-    explicit Rig(const std::string &text, uint32_t private_bytes = 4096,
-                 uint32_t local_bytes = 0);
+    explicit Rig(const std::string &text, uint32_t private_bytes = 4096, uint32_t local_bytes = 0);
     Outcome run(uint32_t grid, uint32_t workgroup);
     std::unique_ptr<Dispatch> dispatch(uint32_t grid, uint32_t workgroup);
 

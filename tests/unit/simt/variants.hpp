@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// One short piece of code for every instruction and rounding mode. Operands: a1, a2, a3 and the same
-// bits in fa1, fa2, fa3; a4 points at 16 bytes of memory that hold a1 and a2, aligned to 16. Results:
-// a0, fa0 and the memory. s-registers, ra, sp, gp and tp stay as they are.
+// One short piece of code for every instruction and rounding mode. Operands: a1, a2, a3 and the
+// same bits in fa1, fa2, fa3; a4 points at 16 bytes of memory that hold a1 and a2, aligned to 16.
+// Results: a0, fa0 and the memory. s-registers, ra, sp, gp and tp stay as they are.
 #ifndef BRGPU_TESTS_SIMT_VARIANTS_HPP
 #define BRGPU_TESTS_SIMT_VARIANTS_HPP
 
@@ -16,11 +16,12 @@ inline std::vector<std::string> instruction_variants() {
     const auto add = [&](const std::string &text) { all.push_back(text); };
 
     for (const char *op :
-         {"add", "sub", "sll", "slt", "sltu", "xor", "srl", "sra", "or", "and", "addw", "subw",
-          "sllw", "srlw", "sraw", "mul", "mulh", "mulhsu", "mulhu", "div", "divu", "rem", "remu",
-          "mulw", "divw", "divuw", "remw", "remuw", "add.uw", "sh1add", "sh2add", "sh3add",
-          "sh1add.uw", "sh2add.uw", "sh3add.uw", "andn", "orn", "xnor", "max", "maxu", "min",
-          "minu", "rol", "rolw", "ror", "rorw"}) {
+         {"add",       "sub",       "sll",       "slt",   "sltu",   "xor",    "srl",    "sra",
+          "or",        "and",       "addw",      "subw",  "sllw",   "srlw",   "sraw",   "mul",
+          "mulh",      "mulhsu",    "mulhu",     "div",   "divu",   "rem",    "remu",   "mulw",
+          "divw",      "divuw",     "remw",      "remuw", "add.uw", "sh1add", "sh2add", "sh3add",
+          "sh1add.uw", "sh2add.uw", "sh3add.uw", "andn",  "orn",    "xnor",   "max",    "maxu",
+          "min",       "minu",      "rol",       "rolw",  "ror",    "rorw"}) {
         add(std::string(op) + " a0, a1, a2");
         add(std::string(op) + " a0, a2, a3");
     }
@@ -33,8 +34,8 @@ inline std::vector<std::string> instruction_variants() {
     for (const char *op : {"slliw", "srliw", "sraiw", "roriw"})
         for (const char *imm : {"0", "1", "16", "31"})
             add(std::string(op) + " a0, a1, " + imm);
-    for (const char *op : {"clz", "clzw", "ctz", "cpop", "cpopw", "sext.b", "sext.h",
-                           "zext.h", "orc.b", "rev8"})
+    for (const char *op :
+         {"clz", "clzw", "ctz", "cpop", "cpopw", "sext.b", "sext.h", "zext.h", "orc.b", "rev8"})
         add(std::string(op) + " a0, a1");
     // QEMU 7.2's ctzw looks at the upper half of its operand; the test of the engine alone is
     // SimtBasic.CountsTrailingZerosOfWords.
@@ -76,25 +77,42 @@ inline std::vector<std::string> instruction_variants() {
     add("fence\n fence rw, w\n fence.i\n mv a0, a1");
 
     // Compressed forms that the assembler would not choose by itself here.
-    for (const char *text :
-         {"mv a0, a1\n c.addi a0, -7", "mv a0, a1\n c.addiw a0, 31", "c.li a0, -32",
-          "c.lui a0, 0xfffe1", "c.lui a0, 31", "mv a0, a1\n c.slli a0, 33",
-          "mv a0, a1\n c.srli a0, 33", "mv a0, a1\n c.srai a0, 63", "mv a0, a1\n c.andi a0, -5",
-          "mv a0, a1\n c.sub a0, a2", "mv a0, a1\n c.xor a0, a2", "mv a0, a1\n c.or a0, a2",
-          "mv a0, a1\n c.and a0, a2", "mv a0, a1\n c.subw a0, a2", "mv a0, a1\n c.addw a0, a2",
-          "c.mv a0, a2", "mv a0, a1\n c.add a0, a3", "c.lw a0, 4(a4)", "c.ld a0, 8(a4)",
-          "c.sw a3, 12(a4)", "c.sd a3, 8(a4)", "c.fld fa0, 8(a4)", "c.fsd fa3, 0(a4)",
-          "c.j 1f\n li a0, 1\n1:", "mv a0, a1\n c.beqz a0, 1f\n c.li a0, 1\n1:",
-          "mv a0, a1\n c.bnez a0, 1f\n c.li a0, 1\n1:",
-          "mv t2, sp\n mv sp, a4\n c.lwsp a0, 4(sp)\n mv sp, t2",
-          "mv t2, sp\n mv sp, a4\n c.ldsp a0, 8(sp)\n mv sp, t2",
-          "mv t2, sp\n mv sp, a4\n c.fldsp fa0, 8(sp)\n mv sp, t2",
-          "mv t2, sp\n mv sp, a4\n c.swsp a3, 4(sp)\n mv sp, t2",
-          "mv t2, sp\n mv sp, a4\n c.sdsp a3, 0(sp)\n mv sp, t2",
-          "mv t2, sp\n mv sp, a4\n c.fsdsp fa3, 8(sp)\n mv sp, t2",
-          "mv t2, sp\n mv sp, a1\n c.addi16sp sp, -496\n mv a0, sp\n mv sp, t2",
-          "mv t2, sp\n mv sp, a1\n c.addi4spn a0, sp, 1020\n mv sp, t2",
-          "mv t2, ra\n la t0, 1f\n c.jalr t0\n li a0, 4\n1: mv ra, t2", "la t0, 1f\n c.jr t0\n1:"})
+    for (const char *text : {"mv a0, a1\n c.addi a0, -7",
+                             "mv a0, a1\n c.addiw a0, 31",
+                             "c.li a0, -32",
+                             "c.lui a0, 0xfffe1",
+                             "c.lui a0, 31",
+                             "mv a0, a1\n c.slli a0, 33",
+                             "mv a0, a1\n c.srli a0, 33",
+                             "mv a0, a1\n c.srai a0, 63",
+                             "mv a0, a1\n c.andi a0, -5",
+                             "mv a0, a1\n c.sub a0, a2",
+                             "mv a0, a1\n c.xor a0, a2",
+                             "mv a0, a1\n c.or a0, a2",
+                             "mv a0, a1\n c.and a0, a2",
+                             "mv a0, a1\n c.subw a0, a2",
+                             "mv a0, a1\n c.addw a0, a2",
+                             "c.mv a0, a2",
+                             "mv a0, a1\n c.add a0, a3",
+                             "c.lw a0, 4(a4)",
+                             "c.ld a0, 8(a4)",
+                             "c.sw a3, 12(a4)",
+                             "c.sd a3, 8(a4)",
+                             "c.fld fa0, 8(a4)",
+                             "c.fsd fa3, 0(a4)",
+                             "c.j 1f\n li a0, 1\n1:",
+                             "mv a0, a1\n c.beqz a0, 1f\n c.li a0, 1\n1:",
+                             "mv a0, a1\n c.bnez a0, 1f\n c.li a0, 1\n1:",
+                             "mv t2, sp\n mv sp, a4\n c.lwsp a0, 4(sp)\n mv sp, t2",
+                             "mv t2, sp\n mv sp, a4\n c.ldsp a0, 8(sp)\n mv sp, t2",
+                             "mv t2, sp\n mv sp, a4\n c.fldsp fa0, 8(sp)\n mv sp, t2",
+                             "mv t2, sp\n mv sp, a4\n c.swsp a3, 4(sp)\n mv sp, t2",
+                             "mv t2, sp\n mv sp, a4\n c.sdsp a3, 0(sp)\n mv sp, t2",
+                             "mv t2, sp\n mv sp, a4\n c.fsdsp fa3, 8(sp)\n mv sp, t2",
+                             "mv t2, sp\n mv sp, a1\n c.addi16sp sp, -496\n mv a0, sp\n mv sp, t2",
+                             "mv t2, sp\n mv sp, a1\n c.addi4spn a0, sp, 1020\n mv sp, t2",
+                             "mv t2, ra\n la t0, 1f\n c.jalr t0\n li a0, 4\n1: mv ra, t2",
+                             "la t0, 1f\n c.jr t0\n1:"})
         add(text);
 
     const char *modes[] = {"rne", "rtz", "rdn", "rup", "rmm"};

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// One build of the interpreter: the table of handlers, the inner loop, and the choice of which lanes
-// of a warp run next. Compiled once for each class of hosts; see vector.hpp.
+// One build of the interpreter: the table of handlers, the inner loop, and the choice of which
+// lanes of a warp run next. Compiled once for each class of hosts; see vector.hpp.
 #include "floating.hpp"
 #include "tensor.hpp"
 
 #define BRGPU_SIMT_STRING_OF(name) #name
-#define BRGPU_SIMT_STRING(name) BRGPU_SIMT_STRING_OF(name)
+#define BRGPU_SIMT_STRING(name)    BRGPU_SIMT_STRING_OF(name)
 #define BRGPU_SIMT_SYMBOL_OF(name) interpreter_##name
-#define BRGPU_SIMT_SYMBOL(name) BRGPU_SIMT_SYMBOL_OF(name)
+#define BRGPU_SIMT_SYMBOL(name)    BRGPU_SIMT_SYMBOL_OF(name)
 
 namespace brgpu::simt {
 namespace BRGPU_SIMT_BUILD {
@@ -255,7 +255,7 @@ uint64_t run_lanes(Context &c, const Insn *insn) {
 
 // Scheduling constants, in units of fuel (a backward jump is 1, an atomic 32).
 constexpr int64_t fuel_between_polls = 64;
-constexpr int64_t slice_of_warp = 4096;   // then the workgroup's other warps run
+constexpr int64_t slice_of_warp = 4096;     // then the workgroup's other warps run
 constexpr uint64_t patience_of_lane = 2048; // a lane that hasn't run for so long gets a turn
 constexpr uint64_t length_of_turn = 512;
 

@@ -14,7 +14,8 @@ BRGPU_SIMT_INLINE const Insn *leave_to(Context &c, uint64_t pc) {
     return nullptr;
 }
 
-// All active lanes go to `target`. Going backward, or to another page, is a safe point: it uses fuel.
+// All active lanes go to `target`. Going backward, or to another page, is a safe point: it uses
+// fuel.
 template <bool Full>
 BRGPU_SIMT_INLINE const Insn *jump(Context &c, const Insn *insn, uint64_t target) {
     const uint64_t offset = target - c.page->va;
@@ -83,7 +84,9 @@ const Insn *branch(Context &c, const Insn *insn) {
     return nullptr;
 }
 
-BRGPU_SIMT_INLINE bool is_link(uint8_t reg) { return reg == 1 || reg == 5; }
+BRGPU_SIMT_INLINE bool is_link(uint8_t reg) {
+    return reg == 1 || reg == 5;
+}
 
 template <bool Full>
 BRGPU_SIMT_INLINE void change_depth(Context &c, uint32_t by) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Floating-point instructions as vectors, in round-to-nearest-even and without flags. A warp of which
-// some lane wants more (Warp::exact_fp), or operands that are not NaN-boxed, take the exact way. The
-// host's floating-point environment is the default one while a workgroup runs.
+// Floating-point instructions as vectors, in round-to-nearest-even and without flags. A warp of
+// which some lane wants more (Warp::exact_fp), or operands that are not NaN-boxed, take the exact
+// way. The host's floating-point environment is the default one while a workgroup runs.
 //
 // Singles stand in the low halves of 64-bit elements. Arithmetic is done on both halves: the high
 // ones are NaN by their boxing, and are set to all ones again afterwards.
@@ -310,8 +310,8 @@ BRGPU_SIMT_INLINE uint64_t saturate(double value, unsigned mode) {
     constexpr To least = is_signed ? static_cast<To>(To(1) << (sizeof(To) * 8 - 1)) : To(0);
     constexpr To most = static_cast<To>(~least);
     // 2^63 and 2^64 are doubles; one less is not.
-    constexpr double limit = sizeof(To) == 4 ? (is_signed ? 0x1p31 : 0x1p32)
-                                             : (is_signed ? 0x1p63 : 0x1p64);
+    constexpr double limit =
+        sizeof(To) == 4 ? (is_signed ? 0x1p31 : 0x1p32) : (is_signed ? 0x1p63 : 0x1p64);
     To result;
     if (!(value < limit)) // NaN too
         result = most;
@@ -334,8 +334,7 @@ const Insn *to_integer(Context &c, const Insn *insn) {
     const uint64_t *a = w.f[insn->rs1];
     const unsigned mode = insn->rm;
     each_lane<Full>(c, [&](unsigned lane) __attribute__((always_inline)) {
-        d[lane] = saturate<To>(
-            static_cast<double>(element_of<typename T::Element>(a[lane])), mode);
+        d[lane] = saturate<To>(static_cast<double>(element_of<typename T::Element>(a[lane])), mode);
     });
     return insn + insn->halves;
 }
@@ -385,8 +384,8 @@ BRGPU_SIMT_INLINE float half_to_float(uint64_t reg) {
 }
 
 BRGPU_SIMT_INLINE uint64_t half_register(float value) {
-    const uint16_t bits = value != value ? uint16_t{0x7e00}
-                                         : static_cast<uint16_t>(_cvtss_sh(value, 0));
+    const uint16_t bits =
+        value != value ? uint16_t{0x7e00} : static_cast<uint16_t>(_cvtss_sh(value, 0));
     return bits | 0xffffffffffff0000u;
 }
 

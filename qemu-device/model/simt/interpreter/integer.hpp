@@ -65,7 +65,8 @@ const Insn *li(Context &c, const Insn *insn) {
 
 template <bool Full>
 const Insn *auipc(Context &c, const Insn *insn) {
-    write_int<Full>(c, insn, c.pc_of(insn) + static_cast<uint64_t>(static_cast<int64_t>(insn->imm)));
+    write_int<Full>(c, insn,
+                    c.pc_of(insn) + static_cast<uint64_t>(static_cast<int64_t>(insn->imm)));
     return insn + insn->halves;
 }
 
@@ -79,17 +80,22 @@ inline constexpr auto bit_xor = [](U64 a, U64 b) __attribute__((always_inline)) 
 inline constexpr auto andn = [](U64 a, U64 b) __attribute__((always_inline)) { return a & ~b; };
 inline constexpr auto orn = [](U64 a, U64 b) __attribute__((always_inline)) { return a | ~b; };
 inline constexpr auto xnor = [](U64 a, U64 b) __attribute__((always_inline)) { return ~(a ^ b); };
-inline constexpr auto sll = [](U64 a, U64 b) __attribute__((always_inline)) { return a << (b & 63); };
-inline constexpr auto srl = [](U64 a, U64 b) __attribute__((always_inline)) { return a >> (b & 63); };
+inline constexpr auto sll = [](U64 a, U64 b)
+                                __attribute__((always_inline)) { return a << (b & 63); };
+inline constexpr auto srl = [](U64 a, U64 b)
+                                __attribute__((always_inline)) { return a >> (b & 63); };
 inline constexpr auto sra = [](U64 a, U64 b) __attribute__((always_inline)) {
     return (U64)((I64)a >> (I64)(b & 63));
 };
 inline constexpr auto slt = [](U64 a, U64 b) __attribute__((always_inline)) {
     return (U64)((I64)a < (I64)b) & 1;
 };
-inline constexpr auto sltu = [](U64 a, U64 b) __attribute__((always_inline)) { return (U64)(a < b) & 1; };
-inline constexpr auto addw = [](U64 a, U64 b) __attribute__((always_inline)) { return extend_words(a + b); };
-inline constexpr auto subw = [](U64 a, U64 b) __attribute__((always_inline)) { return extend_words(a - b); };
+inline constexpr auto sltu = [](U64 a, U64 b)
+                                 __attribute__((always_inline)) { return (U64)(a < b) & 1; };
+inline constexpr auto addw = [](U64 a, U64 b)
+                                 __attribute__((always_inline)) { return extend_words(a + b); };
+inline constexpr auto subw = [](U64 a, U64 b)
+                                 __attribute__((always_inline)) { return extend_words(a - b); };
 inline constexpr auto sllw = [](U64 a, U64 b) __attribute__((always_inline)) {
     return extend_words((U64)((U32)a << (U32)(b & 31)));
 };
@@ -103,11 +109,16 @@ inline constexpr auto mul = [](U64 a, U64 b) __attribute__((always_inline)) { re
 inline constexpr auto mulw = [](U64 a, U64 b) __attribute__((always_inline)) {
     return extend_words((U64)((U32)a * (U32)b));
 };
-inline constexpr auto min = [](U64 a, U64 b) __attribute__((always_inline)) { return (I64)a < (I64)b ? a : b; };
-inline constexpr auto max = [](U64 a, U64 b) __attribute__((always_inline)) { return (I64)a > (I64)b ? a : b; };
-inline constexpr auto minu = [](U64 a, U64 b) __attribute__((always_inline)) { return a < b ? a : b; };
-inline constexpr auto maxu = [](U64 a, U64 b) __attribute__((always_inline)) { return a > b ? a : b; };
-inline constexpr auto add_uw = [](U64 a, U64 b) __attribute__((always_inline)) { return (a & 0xffffffffu) + b; };
+inline constexpr auto min = [](U64 a, U64 b)
+                                __attribute__((always_inline)) { return (I64)a < (I64)b ? a : b; };
+inline constexpr auto max = [](U64 a, U64 b)
+                                __attribute__((always_inline)) { return (I64)a > (I64)b ? a : b; };
+inline constexpr auto minu = [](U64 a, U64 b)
+                                 __attribute__((always_inline)) { return a < b ? a : b; };
+inline constexpr auto maxu = [](U64 a, U64 b)
+                                 __attribute__((always_inline)) { return a > b ? a : b; };
+inline constexpr auto add_uw = [](U64 a, U64 b)
+                                   __attribute__((always_inline)) { return (a & 0xffffffffu) + b; };
 inline constexpr auto slli_uw = [](U64 a, U64 b) __attribute__((always_inline)) {
     return (a & 0xffffffffu) << (b & 63);
 };
@@ -117,7 +128,8 @@ inline constexpr auto sext_b = [](U64 a, U64) __attribute__((always_inline)) {
 inline constexpr auto sext_h = [](U64 a, U64) __attribute__((always_inline)) {
     return (U64)(((I64)(a << 48)) >> 48);
 };
-inline constexpr auto zext_h = [](U64 a, U64) __attribute__((always_inline)) { return a & 0xffffu; };
+inline constexpr auto zext_h = [](U64 a, U64)
+                                   __attribute__((always_inline)) { return a & 0xffffu; };
 inline constexpr auto rol = [](U64 a, U64 b) __attribute__((always_inline)) {
     return (a << (b & 63)) | (a >> (-b & 63));
 };
@@ -132,11 +144,11 @@ inline constexpr auto rorw = [](U64 a, U64 b) __attribute__((always_inline)) {
 };
 
 template <unsigned Shift>
-inline constexpr auto shadd = [](U64 a, U64 b) __attribute__((always_inline)) { return (a << Shift) + b; };
+inline constexpr auto shadd = [](U64 a, U64 b)
+                                  __attribute__((always_inline)) { return (a << Shift) + b; };
 template <unsigned Shift>
-inline constexpr auto shadd_uw = [](U64 a, U64 b) __attribute__((always_inline)) {
-    return ((a & 0xffffffffu) << Shift) + b;
-};
+inline constexpr auto shadd_uw =
+    [](U64 a, U64 b) __attribute__((always_inline)) { return ((a & 0xffffffffu) << Shift) + b; };
 
 BRGPU_SIMT_INLINE constexpr uint64_t word(uint32_t value) {
     return static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(value)));

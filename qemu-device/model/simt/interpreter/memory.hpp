@@ -106,7 +106,7 @@ BRGPU_SIMT_INLINE std::byte *consecutive(Context &c, const Addresses &a, uint8_t
         const TlbEntry &entry = c.worker->slot(start);
         if (entry.page != (start & ~(page_bytes - 1)) || (entry.rights & rights) != rights)
             return nullptr;
-        return entry.host + start % page_bytes;
+        return entry.host_for(rights) + start % page_bytes;
     }
     const uint64_t offset = start - BRGPU_LOCAL_BASE;
     if (offset < c.local_bytes && lanes * Bytes <= c.local_bytes - offset)
@@ -126,8 +126,8 @@ BRGPU_SIMT_INLINE const Insn *load(Context &c, const Insn *insn, uint64_t *desti
     case Shape::uniform: {
         uint64_t offset;
         if (private_offset<bytes>(c, a.base, offset)) {
-            const U64 *unit = row(reinterpret_cast<const uint64_t *>(c.warp->private_unit(
-                offset & ~uint64_t{7}, 0)));
+            const U64 *unit = row(
+                reinterpret_cast<const uint64_t *>(c.warp->private_unit(offset & ~uint64_t{7}, 0)));
             [[maybe_unused]] const unsigned up = 64 - 8 * bytes, shift = 8 * (offset & 7);
             for (unsigned v = 0; v < vectors; ++v) {
                 U64 value = unit[v];

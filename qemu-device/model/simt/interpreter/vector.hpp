@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Vector types of one build of the interpreter. Everything below interpreter/ is compiled once for
-// each class of hosts with BRGPU_SIMT_BUILD set to its name, which is also the namespace, so that no
-// function compiled for one host is ever linked into the code of another. For the same reason these
-// files call nothing inline from the standard library but memcpy.
+// each class of hosts with BRGPU_SIMT_BUILD set to its name, which is also the namespace, so that
+// no function compiled for one host is ever linked into the code of another. For the same reason
+// these files call nothing inline from the standard library but memcpy.
 #ifndef BRGPU_SIMT_INTERPRETER_VECTOR_HPP
 #define BRGPU_SIMT_INTERPRETER_VECTOR_HPP
 
@@ -36,8 +36,12 @@ using F64 [[gnu::vector_size(BRGPU_SIMT_VECTOR_BYTES), gnu::may_alias]] = double
 inline constexpr unsigned vectors = lanes * 8 / BRGPU_SIMT_VECTOR_BYTES;
 inline constexpr unsigned per_vector = BRGPU_SIMT_VECTOR_BYTES / 8;
 
-BRGPU_SIMT_INLINE U64 splat(uint64_t value) { return U64{} + value; }
-BRGPU_SIMT_INLINE U64 *row(uint64_t *values) { return reinterpret_cast<U64 *>(values); }
+BRGPU_SIMT_INLINE U64 splat(uint64_t value) {
+    return U64{} + value;
+}
+BRGPU_SIMT_INLINE U64 *row(uint64_t *values) {
+    return reinterpret_cast<U64 *>(values);
+}
 BRGPU_SIMT_INLINE const U64 *row(const uint64_t *values) {
     return reinterpret_cast<const U64 *>(values);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/dma-mapping.h>
 #include <linux/dmapool.h>
 #include <linux/iopoll.h>
 
@@ -124,6 +125,13 @@ static int device_identify(struct brgpu_device *brgpu)
 			BRGPU_CONTRACT_MAJOR, BRGPU_CONTRACT_MINOR, ERR_PTR(ret));
 		return ret;
 	}
+	ret = dma_set_mask_and_coherent(brgpu->drm.dev, DMA_BIT_MASK(brgpu->ident.dma_bits));
+	if (ret) {
+		drm_err(&brgpu->drm, "no DMA addresses of %u bits: %pe\n", brgpu->ident.dma_bits,
+			ERR_PTR(ret));
+		return ret;
+	}
+	brgpu->ident.aperture_bytes = min(brgpu->ident.aperture_bytes, brgpu->vram_mapped);
 	limits->va_start = BRGPU_VA_START;
 	limits->va_end = BRGPU_VA_END;
 	limits->max_bo_bytes = BRGPU_VA_END / 2;
@@ -132,7 +140,7 @@ static int device_identify(struct brgpu_device *brgpu)
 	return 0;
 }
 
-/* BARs are mapped and DMA is allowed. On error nothing is left. */
+/* BARs are mapped. On error nothing is left. */
 int brgpu_device_init(struct brgpu_device *brgpu)
 {
 	struct drm_device *drm = &brgpu->drm;

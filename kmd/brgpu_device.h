@@ -88,6 +88,7 @@ struct brgpu_device {
 	void __iomem *vram;	/* BAR 2, write-combined; aperture_bytes of it */
 	void __iomem *doorbells; /* BAR 4, page 0 */
 	resource_size_t vram_phys;
+	u64 vram_mapped;	/* bytes behind vram: what BAR and card both have */
 
 	struct ttm_device ttm;
 	struct brgpu_vram_mgr vram_mgr;

@@ -10,7 +10,6 @@
 static int pci_map_bars(struct brgpu_device *brgpu, struct pci_dev *pdev)
 {
 	const resource_size_t vram_bytes = pci_resource_len(pdev, BRGPU_BAR_VRAM);
-	u64 aperture;
 	int ret;
 
 	if (pci_resource_len(pdev, BRGPU_BAR_REGISTERS) < BRGPU_BAR0_BYTES || !vram_bytes ||
@@ -31,10 +30,9 @@ static int pci_map_bars(struct brgpu_device *brgpu, struct pci_dev *pdev)
 		return -ENOMEM;
 
 	/* No more than the card says that it shows, and no more than the BAR has. */
-	aperture = brgpu_read64(brgpu, BRGPU_REG_APERTURE_BYTES);
+	brgpu->vram_mapped = min_t(u64, vram_bytes, brgpu_read64(brgpu, BRGPU_REG_APERTURE_BYTES));
 	brgpu->vram_phys = pci_resource_start(pdev, BRGPU_BAR_VRAM);
-	brgpu->vram =
-		devm_ioremap_wc(&pdev->dev, brgpu->vram_phys, min_t(u64, vram_bytes, aperture));
+	brgpu->vram = devm_ioremap_wc(&pdev->dev, brgpu->vram_phys, brgpu->vram_mapped);
 	if (!brgpu->vram)
 		return -ENOMEM;
 	return 0;
@@ -57,20 +55,11 @@ static int brgpu_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = pci_map_bars(brgpu, pdev);
 	if (ret)
 		return ret;
-	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(BRGPU_DMA_BITS));
-	if (ret) {
-		dev_err(&pdev->dev, "no DMA addresses of %u bits: %pe\n", BRGPU_DMA_BITS,
-			ERR_PTR(ret));
-		return ret;
-	}
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
 
 	ret = brgpu_device_init(brgpu);
 	if (ret)
 		goto clear_master;
-	if (brgpu->ident.aperture_bytes > pci_resource_len(pdev, BRGPU_BAR_VRAM))
-		brgpu->ident.aperture_bytes = pci_resource_len(pdev, BRGPU_BAR_VRAM);
-
 	ret = brgpu_hwmon_init(brgpu);
 	if (ret)
 		drm_warn(&brgpu->drm, "no hwmon: %pe\n", ERR_PTR(ret));

@@ -25,7 +25,7 @@ Card::Card(const Product &product, const Options &options, const brgpu_model_hos
            void *context)
     : product_(product), options_(options), dma_(ops, context, points_),
       vram_(options.vram, options.vram_bytes), mmu_(product.vms, vram_, dma_, faults_),
-      engine_(mmu_, dma_, product, options.threads), doorbells_(product.doorbell_pages),
+      engine_(points_, mmu_, dma_, product, options.threads), doorbells_(product.doorbell_pages),
       events_(dma_, product.queues, [this] { scheduler_.wake(); }),
       processor_({dma_, mmu_, events_, faults_, engine_, doorbells_, product},
                  [this] { return (controller_.status() & BRGPU_STATUS_READY) != 0; }),
@@ -34,7 +34,6 @@ Card::Card(const Product &product, const Options &options, const brgpu_model_hos
       controller_(controller_config(product, options), *this), registers_(*this) {
     processor_.attach(scheduler_);
     processor_.on_kill = [this] { look_at_engine_reset(); };
-    points_.on_advance([this] { engine_.invalidate_translations(); });
     points_.on_progress([this] { invalidation_.progress(); });
     faults_.on_ecc([this](uint64_t offset, bool uncorrected) { found_ecc(offset, uncorrected); });
     scheduler_.start();
@@ -45,8 +44,7 @@ Card::~Card() {
     controller_.pause();
     controller_.drain();
     scheduler_.stop();
-    // No thread is left that would call them, and their parts go before the host's mappings do.
-    points_.on_advance(nullptr);
+    // No thread is left that would call it, and its part goes before the host's mappings do.
     points_.on_progress(nullptr);
 }
 

@@ -19,8 +19,13 @@ constexpr unsigned max_tries = 8;
 // The worker whose thread this is, for callbacks from the engine.
 thread_local Worker *engine_caller = nullptr;
 
-// What stands behind null pages.
+// What stands behind null pages: what is read, and where writes vanish. Nobody reads the second.
 alignas(simt::page_bytes) std::byte zero_page[simt::page_bytes];
+alignas(simt::page_bytes) std::byte sink_page[simt::page_bytes];
+
+simt::PageMapping refusal(uint32_t code) {
+    return {.host = nullptr, .rights = 0, .fault = code, .host_write = nullptr};
+}
 
 } // namespace
 
@@ -30,15 +35,19 @@ simt::PageMapping VmMemory::map_page(uint64_t page_va, uint8_t wanted) noexcept 
     using Kind = Translation::Kind;
     constexpr uint8_t writing = BRGPU_ACCESS_WRITE | BRGPU_ACCESS_ATOMIC;
     Worker &worker = *engine_caller;
+    // The engine may have dropped its own for a refresh that this worker has yet to see: then what
+    // the worker has kept is old, too, and must not come back through here.
+    if (worker.seen.load(std::memory_order_relaxed) != points_.epoch())
+        worker.tlb.clear();
     Translation page = mmu_.translate(worker, vm_, page_va, wanted, May::not_block);
     if (page.kind == Kind::fault)
-        return {nullptr, 0, code_of(page.fault)};
+        return refusal(code_of(page.fault));
     if (page.kind == Kind::null)
-        return {zero_page, static_cast<uint8_t>(page.rights & ~writing), 0};
+        return {.host = zero_page, .rights = page.rights, .fault = 0, .host_write = sink_page};
     if (page.kind != Kind::pointer)
-        return {nullptr, 0, code_ask};
+        return refusal(code_ask);
     if (page.bytes < simt::page_bytes)
-        return {nullptr, 0, BRGPU_FAULT_BUS};
+        return refusal(BRGPU_FAULT_BUS);
     uint8_t rights = page.rights;
     if ((rights & BRGPU_ACCESS_WRITE) && !(wanted & writing)) {
         // The host may have given this pointer for reading only.
@@ -49,7 +58,17 @@ simt::PageMapping VmMemory::map_page(uint64_t page_va, uint8_t wanted) noexcept 
         else
             rights &= static_cast<uint8_t>(~writing);
     }
-    return {page.pointer, rights, 0};
+    return {.host = page.pointer, .rights = rights, .fault = 0, .host_write = nullptr};
+}
+
+void VmMemory::refresh(const Worker &worker) {
+    uint64_t seen = worker.seen.load(std::memory_order_relaxed);
+    uint64_t known = refreshed_.load(std::memory_order_acquire);
+    if (known >= seen)
+        return;
+    invalidate_translations();
+    while (known < seen && !refreshed_.compare_exchange_weak(known, seen)) {
+    }
 }
 
 uint32_t VmMemory::rights_fault(uint64_t page_va, uint8_t wanted) noexcept {
@@ -59,9 +78,9 @@ uint32_t VmMemory::rights_fault(uint64_t page_va, uint8_t wanted) noexcept {
 
 // ---- ComputeEngine ----
 
-ComputeEngine::ComputeEngine(Mmu &mmu, HostPort &host, const Product &product,
-                             uint32_t threads)
-    : mmu_(mmu), host_(host), product_(product), memories_(mmu.vms()) {
+ComputeEngine::ComputeEngine(const SafePoints &points, Mmu &mmu, HostPort &host,
+                             const Product &product, uint32_t threads)
+    : points_(points), mmu_(mmu), host_(host), product_(product), memories_(mmu.vms()) {
     for (uint32_t i = 0; i < threads; i++)
         seats_.push_back(std::make_unique<Seat>());
 }
@@ -69,16 +88,8 @@ ComputeEngine::ComputeEngine(Mmu &mmu, HostPort &host, const Product &product,
 VmMemory &ComputeEngine::memory(uint16_t vm) {
     std::lock_guard lock(memories_mutex_);
     if (!memories_[vm])
-        memories_[vm] = std::make_unique<VmMemory>(mmu_, vm);
+        memories_[vm] = std::make_unique<VmMemory>(points_, mmu_, vm);
     return *memories_[vm];
-}
-
-void ComputeEngine::invalidate_translations() {
-    std::lock_guard lock(memories_mutex_);
-    for (auto &memory : memories_) {
-        if (memory)
-            memory->invalidate_translations();
-    }
 }
 
 uint32_t ComputeEngine::cu_of(uint64_t workgroup) const {
@@ -248,8 +259,10 @@ bool DispatchOp::handle(Worker &worker, const simt::Fault &found, unsigned &trie
 
 DispatchOp::Next DispatchOp::run(Worker &worker, Turn &turn, simt::Workgroup &group) {
     ComputeEngine::Seat &seat = engine_.seat(worker);
+    VmMemory &memory = engine_.memory(vm_);
     unsigned tries = 0;
     for (unsigned budgets = 1;; budgets++) {
+        memory.refresh(worker);
         engine_caller = &worker;
         simt::Outcome outcome =
             group.run(seat.worker, {.budget = budget, .stop = &worker.attention});

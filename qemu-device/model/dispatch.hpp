@@ -26,7 +26,12 @@ class VmMemory final : public simt::Memory {
   public:
     static constexpr uint32_t code_ask = 1u << 31;
 
-    VmMemory(Mmu &mmu, uint16_t vm) : mmu_(mmu), vm_(vm) {}
+    VmMemory(const SafePoints &points, Mmu &mmu, uint16_t vm)
+        : points_(points), mmu_(mmu), vm_(vm) {}
+
+    // Before a worker runs a workgroup: what the engine has kept from before the epoch that the
+    // worker has seen is dropped when it enters.
+    void refresh(const Worker &worker);
 
     simt::PageMapping map_page(uint64_t page_va, uint8_t wanted) noexcept override;
     uint32_t rights_fault(uint64_t page_va, uint8_t wanted) noexcept override;
@@ -34,18 +39,19 @@ class VmMemory final : public simt::Memory {
     static uint32_t code_of(const Fault &fault) { return fault.reason | fault.level << 8; }
 
   private:
+    const SafePoints &points_;
     Mmu &mmu_;
     const uint16_t vm_;
+    std::atomic<uint64_t> refreshed_{0}; // epoch of the last refresh
 };
 
 // The part of the card that runs kernels: the engine's state of each worker, and the VMs.
 class ComputeEngine final : public simt::Host {
   public:
-    ComputeEngine(Mmu &mmu, HostPort &host, const Product &product, uint32_t threads);
+    ComputeEngine(const SafePoints &points, Mmu &mmu, HostPort &host, const Product &product,
+                  uint32_t threads);
 
     VmMemory &memory(uint16_t vm);
-    // Every worker drops what it has translated at its next safe point.
-    void invalidate_translations();
     void invalidate_code(uint16_t vm) { memory(vm).invalidate_code(); }
 
     uint64_t timestamp_ns() noexcept override { return host_.timestamp(); }
@@ -66,6 +72,7 @@ class ComputeEngine final : public simt::Host {
     std::atomic<uint64_t> dispatches{0};
 
   private:
+    const SafePoints &points_;
     Mmu &mmu_;
     HostPort &host_;
     const Product &product_;

@@ -46,8 +46,6 @@ void SafePoints::unblock(Worker &worker) {
 }
 
 uint64_t SafePoints::advance() {
-    if (advance_)
-        advance_();
     uint64_t now = epoch_.fetch_add(1, std::memory_order_seq_cst) + 1;
     ask_attention();
     return now;

@@ -69,14 +69,11 @@ class SafePoints {
 
     // Called after a worker has passed a safe point at which the epoch had moved, or became idle.
     void on_progress(std::function<void()> callback) { progress_ = std::move(callback); }
-    // Called before each new epoch.
-    void on_advance(std::function<void()> callback) { advance_ = std::move(callback); }
 
   private:
     std::atomic<uint64_t> epoch_{1};
     std::vector<std::unique_ptr<Worker>> workers_;
     std::function<void()> progress_;
-    std::function<void()> advance_;
 };
 
 // A call of the host that may wait for a lock of the host's.

@@ -119,7 +119,10 @@ TEST_F(Dispatch, FaultsOfShadersAreTold) {
     expect_shader_fault({rv::addi(5, 10, 1), rv::amoadd_w(5, 5, 5), rv::ret},
                         BRGPU_QUEUE_ERROR_SHADER, BRGPU_FAULT_MISALIGNED);
     // To where nothing is executable: fetch.
-    expect_shader_fault({rv::addi(1, 10, 0), rv::ret}, BRGPU_QUEUE_ERROR_MMU, BRGPU_FAULT_NOT_MAPPED);
+    expect_shader_fault({rv::addi(1, 0, 256), rv::ret}, BRGPU_QUEUE_ERROR_MMU, BRGPU_FAULT_NOT_MAPPED);
+    tables.map_vram(data_va, data_vram, BRGPU_PTE_READ);
+    card.invalidate(BRGPU_TLB_ALL);
+    expect_shader_fault({rv::addi(1, 10, 0), rv::ret}, BRGPU_QUEUE_ERROR_MMU, BRGPU_FAULT_RIGHTS);
 }
 
 TEST_F(Dispatch, RefusesKernelDescriptors) {

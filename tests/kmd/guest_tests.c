@@ -609,7 +609,8 @@ static void *load_thread(void *arg) {
     while (!load_stop) {
         struct drm_brgpu_vm_create vm = {0};
         struct drm_brgpu_queue_create queue = {.queue_class = DRM_BRGPU_QUEUE_COPY, .priority = 1};
-        struct drm_brgpu_bo_create create = {.size = MIB, .placements = rounds % 3 + 1};
+        struct drm_brgpu_bo_create create = {
+            .size = MIB, .placements = rounds % 3 + 1, .flags = DRM_BRGPU_BO_CPU_VISIBLE};
         struct bo bo = {.size = MIB};
         uint32_t sync = 0;
 

@@ -248,15 +248,19 @@ struct Operand {
     uint64_t line_bytes(uint32_t e) const { return uint64_t{count} * pack * e; }
 };
 
-// Reads an operand; place(line, position in line, element in unit) says where an element goes.
-template <class Place>
-bool stage(Context &c, const Operand &operand, uint8_t type, Place &&place) {
+// Reads an operand. whole_line(line, bytes) may take a line as it is; else place(line, position in
+// line, element in unit, bytes) gets every element.
+template <class WholeLine, class Place>
+bool stage(Context &c, const Operand &operand, uint8_t type, WholeLine &&whole_line,
+           Place &&place) {
     const uint32_t e = element_bytes(type);
     std::byte line[BRGPU_TMMA_MAX_K * 4];
     static_assert(BRGPU_TMMA_MAX_K >= 4 * BRGPU_TMMA_MAX_N);
     for (uint32_t i = 0; i < operand.lines; ++i) {
         if (!read_bytes(c, operand.va + i * operand.stride, line, operand.line_bytes(e)))
             return false;
+        if (whole_line(i, line))
+            continue;
         for (uint32_t j = 0; j < operand.count; ++j)
             for (uint32_t p = 0; p < operand.pack; ++p)
                 place(i, j, p, line + (j * operand.pack + p) * e);
@@ -313,17 +317,32 @@ Progress multiply(Context &c, unsigned lane, uint64_t va) {
             std::memcpy(buffer.data() + 4 * at, &value, 4);
         }
     };
+    // Lines that already stand as the inner loop wants them are taken whole.
+    const bool ready = d.type == BRGPU_TENSOR_F32 || integer;
+    const bool whole_a = ready && !a_transposed, whole_b = ready && !b_transposed && pack == 1;
+    const auto take_a = [&](uint32_t line, const std::byte *from) {
+        if (whole_a)
+            std::memcpy(a_buffer.data() + staged * line * depth, from, staged * depth);
+        return whole_a;
+    };
+    const auto take_b = [&](uint32_t line, const std::byte *from) {
+        if (whole_b)
+            std::memcpy(b_buffer.data() + staged * line * width, from, staged * n);
+        return whole_b;
+    };
     const bool ok =
-        stage(c, a, d.type,
+        stage(c, a, d.type, take_a,
               [&](uint32_t line, uint32_t j, uint32_t, const std::byte *from) {
                   const uint32_t i = a_transposed ? j : line, k = a_transposed ? line : j;
                   put(a_buffer, size_t{i} * depth + step_of(d.type, k, depth), from);
               }) &&
-        stage(c, b, d.type, [&](uint32_t line, uint32_t j, uint32_t p, const std::byte *from) {
-            const uint32_t k = b_transposed ? j : line * pack + p, col = b_transposed ? line : j;
-            if (k < depth)
-                put(b_buffer, size_t{step_of(d.type, k, depth)} * width + col, from);
-        });
+        stage(c, b, d.type, take_b,
+              [&](uint32_t line, uint32_t j, uint32_t p, const std::byte *from) {
+                  const uint32_t k = b_transposed ? j : line * pack + p,
+                                 col = b_transposed ? line : j;
+                  if (k < depth)
+                      put(b_buffer, size_t{step_of(d.type, k, depth)} * width + col, from);
+              });
     if (!ok)
         return Progress::fault;
 

@@ -10,7 +10,7 @@
 namespace brgpu::simt::BRGPU_SIMT_BUILD {
 
 inline constexpr unsigned floats_per_vector = 2 * per_vector;
-inline constexpr unsigned tensor_block = 4; // vectors of columns kept in registers
+inline constexpr unsigned tensor_block = 8; // vectors of columns kept in registers
 
 BRGPU_SIMT_INLINE F32 fused_all(F32 a, F32 b, F32 c) {
 #if defined(__FMA__)

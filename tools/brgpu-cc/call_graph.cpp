@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "passes.hpp"
 
+#include "brgpu/hw/isa.h"
+
+#include <llvm/IR/Constants.h>
 #include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/InstrTypes.h>
@@ -13,6 +16,16 @@ namespace {
 bool is_indirect(const llvm::CallBase &call) {
     const llvm::Value *callee = call.getCalledOperand()->stripPointerCastsAndAliases();
     return !llvm::isa<llvm::Function>(callee) && !llvm::isa<llvm::InlineAsm>(callee);
+}
+
+// `.insn r opcode, ...` with the opcode as a constant operand, as brgpu_isa.h has it.
+bool is_tensor_instruction(const llvm::CallBase &call) {
+    const auto *text = llvm::dyn_cast<llvm::InlineAsm>(call.getCalledOperand());
+    if (text == nullptr || !llvm::StringRef(text->getAsmString()).starts_with(".insn r ") ||
+        call.arg_empty())
+        return false;
+    const auto *opcode = llvm::dyn_cast<llvm::ConstantInt>(call.getArgOperand(0));
+    return opcode != nullptr && opcode->equalsInt(BRGPU_OPCODE_CUSTOM1);
 }
 
 } // namespace
@@ -80,10 +93,8 @@ void find_tensor_use(const llvm::Module &module, std::vector<KernelInfo> &kernel
     for (const llvm::Function &function : module)
         for (const llvm::Instruction &instruction : llvm::instructions(function))
             if (const auto *call = llvm::dyn_cast<llvm::CallBase>(&instruction))
-                if (const auto *text = llvm::dyn_cast<llvm::InlineAsm>(call->getCalledOperand()))
-                    if (text->getAsmString().find("0x2b") != std::string::npos ||
-                        text->getAsmString().find("CUSTOM_1") != std::string::npos)
-                        users.insert(&function);
+                if (is_tensor_instruction(*call))
+                    users.insert(&function);
     if (users.empty())
         return;
     for (KernelInfo &kernel : kernels)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Reads the kernels of a code object back, for --dump and --json, and checks it against the contract
-// of brgpu/code_object.h on the way.
+// Reads the kernels of a code object back, for --dump and --json, and checks it against the
+// contract of brgpu/code_object.h on the way.
 #ifndef BRGPU_CC_CODE_OBJECT_HPP
 #define BRGPU_CC_CODE_OBJECT_HPP
 

@@ -118,8 +118,10 @@ bool allocate_local_memory(llvm::Module &module, std::vector<KernelInfo> &kernel
                     local.kernels.insert(kernel);
         locals.push_back(std::move(local));
     }
+    // Small ones first: a kernel that shares one with a kernel of large needs doesn't pay for
+    // those.
     std::stable_sort(locals.begin(), locals.end(), [](const auto &a, const auto &b) {
-        return a.align != b.align ? a.align > b.align : a.size > b.size;
+        return a.align != b.align ? a.align > b.align : a.size < b.size;
     });
     std::vector<LocalVariable> placed;
     for (LocalVariable &local : locals) {

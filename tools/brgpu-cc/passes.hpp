@@ -36,8 +36,8 @@ bool replace_event_type(std::unique_ptr<llvm::Module> &module);
 // Replaces calls of printf by appends to the ring of struct brgpu_printf_ring.
 bool lower_printf(llvm::Module &module);
 
-// Makes for each kernel the entry function that unpacks the kernarg block, and collects the kernels.
-// Everything but the entries becomes internal.
+// Makes for each kernel the entry function that unpacks the kernarg block, and collects the
+// kernels. Everything but the entries becomes internal.
 bool make_kernel_entries(llvm::Module &module, std::vector<KernelInfo> &kernels);
 
 // Links what the module needs of the device library, and internalises it.

@@ -83,10 +83,13 @@ void set_module_flags(llvm::Module &module) {
 
 void retarget_call(llvm::CallBase &call) {
     call.setCallingConv(llvm::CallingConv::C);
-    // Inline assembly in a kernel is taken for convergent. Reading a CSR isn't, and ids are read
-    // too often not to be moved and merged.
+    // Inline assembly in a kernel is taken for convergent. Reading a CSR or converting a number
+    // isn't, and ids are read too often not to be moved and merged.
     const auto *text = llvm::dyn_cast<llvm::InlineAsm>(call.getCalledOperand());
-    if (text != nullptr && !text->hasSideEffects() && text->getAsmString().starts_with("csrr ")) {
+    if (text == nullptr || text->hasSideEffects())
+        return;
+    const llvm::StringRef assembly = text->getAsmString();
+    if (assembly.starts_with("csrr ") || assembly.starts_with("fcvt.")) {
         call.removeFnAttr(llvm::Attribute::Convergent);
         call.addFnAttr(llvm::Attribute::NoUnwind);
         call.addFnAttr(llvm::Attribute::WillReturn);

@@ -27,7 +27,7 @@
 #include "brgpu_isa.h"
 
 /* Before a function's definition: a kernel. It returns void. */
-#define BRGPU_KERNEL __attribute__((annotate("brgpu_kernel"), used))
+#define BRGPU_KERNEL             __attribute__((annotate("brgpu_kernel"), used))
 
 /* The only workgroup size that the kernel may be launched with. */
 #define BRGPU_WORKGROUP(x, y, z) __attribute__((annotate("brgpu_workgroup:" #x "," #y "," #z)))
@@ -36,6 +36,6 @@
  * Memory of the workgroup: `static BRGPU_LOCAL float tile[256];` at file or function scope, and
  * `BRGPU_LOCAL float *` for arguments. It starts with any content, whatever an initialiser says.
  */
-#define BRGPU_LOCAL __attribute__((address_space(3)))
+#define BRGPU_LOCAL              __attribute__((address_space(3)))
 
 #endif /* BRGPU_DEVICE_BRGPU_C_H */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The card's own instructions, for kernels in OpenCL C and in C (brgpu-cc finds this header by
- * itself). brgpu/hw/isa.h, which it includes, says what each does; docs/isa.md is the specification.
+ * itself). brgpu/hw/isa.h, which it includes, says what each does; docs/isa.md is the
+ * specification.
  *
  * Convergence: a function that says "rendezvous" must be reached by every participant at the same
  * place in the code, or the dispatch ends with a deadlock fault. Participants are the live lanes of
@@ -35,7 +36,8 @@ uint64_t brgpu_shuffle_up(uint64_t value, uint64_t delta, uint32_t mask);
 uint64_t brgpu_shuffle_down(uint64_t value, uint64_t delta, uint32_t mask);
 uint64_t brgpu_shuffle_xor(uint64_t value, uint64_t delta, uint32_t mask);
 
-/* Rendezvous. Bit i of a ballot: participant i gave non-zero. first: the lowest participant's value. */
+/* Rendezvous. Bit i of a ballot: participant i gave non-zero. first: the lowest participant's
+ * value. */
 uint32_t brgpu_ballot(uint64_t predicate, uint32_t mask);
 int brgpu_any(uint64_t predicate, uint32_t mask);
 int brgpu_all(uint64_t predicate, uint32_t mask);

@@ -38,9 +38,14 @@ FlatMemory::FlatMemory(size_t bytes)
 }
 
 simt::PageMapping FlatMemory::map_page(uint64_t page_va, uint8_t) noexcept {
-    if (page_va < base || page_va - base >= size_ || rights_[(page_va - base) / 4096] == 0)
-        return {nullptr, 0, 1};
-    return {bytes_.get() + (page_va - base), rights_[(page_va - base) / 4096], 0};
+    simt::PageMapping mapping;
+    if (page_va < base || page_va - base >= size_ || rights_[(page_va - base) / 4096] == 0) {
+        mapping.fault = 1;
+        return mapping;
+    }
+    mapping.host = bytes_.get() + (page_va - base);
+    mapping.rights = rights_[(page_va - base) / 4096];
+    return mapping;
 }
 
 std::byte *FlatMemory::at(uint64_t va, size_t bytes) {
@@ -73,7 +78,8 @@ Card::Card(const Compiled &compiled, size_t memory_bytes)
     load_address_ = memory_.allocate(end, 0, 65536);
     const auto header = read<Elf64_Ehdr>(compiled.elf, 0);
     for (size_t i = 0; i < header.e_phnum; i++) {
-        const auto program = read<Elf64_Phdr>(compiled.elf, header.e_phoff + i * sizeof(Elf64_Phdr));
+        const auto program =
+            read<Elf64_Phdr>(compiled.elf, header.e_phoff + i * sizeof(Elf64_Phdr));
         if (program.p_type != PT_LOAD)
             continue;
         std::memcpy(memory_.at(load_address_ + program.p_vaddr, program.p_memsz),
@@ -96,7 +102,8 @@ Card::Card(const Compiled &compiled, size_t memory_bytes)
 void Card::relocate(const Compiled &compiled) {
     const auto header = read<Elf64_Ehdr>(compiled.elf, 0);
     for (size_t i = 0; i < header.e_shnum; i++) {
-        const auto section = read<Elf64_Shdr>(compiled.elf, header.e_shoff + i * sizeof(Elf64_Shdr));
+        const auto section =
+            read<Elf64_Shdr>(compiled.elf, header.e_shoff + i * sizeof(Elf64_Shdr));
         if (section.sh_type != SHT_RELA || (section.sh_flags & SHF_ALLOC) == 0)
             continue;
         for (uint64_t at = 0; at < section.sh_size; at += sizeof(Elf64_Rela)) {
@@ -176,7 +183,8 @@ void Card::run(const std::string &kernel_name, const Launch &launch) {
             throw std::runtime_error(kernel_name + " does not end");
         if (outcome.status == simt::Status::faulted) {
             char text[200];
-            std::snprintf(text, sizeof(text), "%s: fault %s, pc %#llx (object + %#llx), address %#llx",
+            std::snprintf(text, sizeof(text),
+                          "%s: fault %s, pc %#llx (object + %#llx), address %#llx",
                           kernel_name.c_str(), simt::to_string(outcome.fault.code),
                           static_cast<unsigned long long>(outcome.fault.pc),
                           static_cast<unsigned long long>(outcome.fault.pc - load_address_),

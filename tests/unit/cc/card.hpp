@@ -54,9 +54,13 @@ class Card {
     template <class T>
     uint64_t upload(const std::vector<T> &values) {
         const uint64_t va = allocate(values.size() * sizeof(T));
+        write(va, values);
+        return va;
+    }
+    template <class T>
+    void write(uint64_t va, const std::vector<T> &values) {
         std::memcpy(memory_.at(va, values.size() * sizeof(T)), values.data(),
                     values.size() * sizeof(T));
-        return va;
     }
     template <class T>
     std::vector<T> download(uint64_t va, size_t count) {

@@ -83,16 +83,15 @@ TEST(CodeObjectTest, DescriptorsAreAlignedAndPointIntoCode) {
         EXPECT_EQ(found.descriptor_address % 64, 0u);
         bool in_code = false;
         for (const CodeObjectSegment &segment : compiled.object.segments)
-            in_code = in_code || ((segment.flags & PF_X) != 0 &&
-                                  found.entry_address >= segment.address &&
-                                  found.entry_address < segment.address + segment.memory_bytes);
+            in_code =
+                in_code || ((segment.flags & PF_X) != 0 && found.entry_address >= segment.address &&
+                            found.entry_address < segment.address + segment.memory_bytes);
         EXPECT_TRUE(in_code);
     }
 }
 
 TEST(CodeObjectTest, LocalMemoryIsCountedByReachability) {
     const Compiled compiled = compile_text(R"(
-        void use(local int *p, global int *out);
         kernel void small(global int *out) {
             local int x[4];
             x[get_local_id(0) & 3] = out[0];
@@ -110,7 +109,7 @@ TEST(CodeObjectTest, LocalMemoryIsCountedByReachability) {
         kernel void none(global int *out) { out[0] = 1; }
         kernel void both(global int *out) { small(out); large(out); })");
     EXPECT_EQ(kernel(compiled.object, "small").static_local_bytes, 16u);
-    EXPECT_EQ(kernel(compiled.object, "large").static_local_bytes, 6000u);
+    EXPECT_EQ(kernel(compiled.object, "large").static_local_bytes, 6016u);
     EXPECT_EQ(kernel(compiled.object, "none").static_local_bytes, 0u);
     EXPECT_EQ(kernel(compiled.object, "both").static_local_bytes, 6016u);
 }

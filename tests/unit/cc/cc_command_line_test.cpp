@@ -46,8 +46,7 @@ TEST_F(CommandLineTest, WrongUsageIsStatus2) {
 }
 
 TEST_F(CommandLineTest, MissingToolsAreStatus3) {
-    const CommandResult result =
-        compile(good, {"-DVALUE=1"}, "BRGPU_CLANG=/nonexistent/clang");
+    const CommandResult result = compile(good, {"-DVALUE=1"}, "BRGPU_CLANG=/nonexistent/clang");
     EXPECT_EQ(result.status, 3);
     EXPECT_NE(result.err.find("install the package clang-19"), std::string::npos);
     EXPECT_EQ(compile(good, {"-DVALUE=1"}, "BRGPU_LLD=/nonexistent/lld").status, 3);
@@ -85,8 +84,8 @@ TEST_F(CommandLineTest, UndefinedFunctionsAreNamed) {
 }
 
 TEST_F(CommandLineTest, WhatTheCardLacksIsRefused) {
-    const CommandResult image = compile(
-        "kernel void k(read_only image2d_t i, global float4 *p) { p[0] = (float4)(0); }");
+    const CommandResult image =
+        compile("kernel void k(read_only image2d_t i, global float4 *p) { p[0] = (float4)(0); }");
     EXPECT_EQ(image.status, 1);
     EXPECT_NE(image.err.find("image"), std::string::npos) << image.err;
     EXPECT_EQ(compile("kernel void k(read_only pipe int p) {}").status, 1);
@@ -94,17 +93,17 @@ TEST_F(CommandLineTest, WhatTheCardLacksIsRefused) {
 }
 
 TEST_F(CommandLineTest, LimitsAreChecked) {
-    const CommandResult local = compile(
-        "kernel void k(global int *p) { local int x[20000]; x[p[0]] = 1; "
-        "barrier(CLK_LOCAL_MEM_FENCE); p[1] = x[p[2]]; }");
+    const CommandResult local =
+        compile("kernel void k(global int *p) { local int x[20000]; x[p[0]] = 1; "
+                "barrier(CLK_LOCAL_MEM_FENCE); p[1] = x[p[2]]; }");
     EXPECT_EQ(local.status, 1);
     EXPECT_NE(local.err.find("65536 bytes of local memory"), std::string::npos) << local.err;
     const CommandResult stack = compile(
         "kernel void k(global int *p) { volatile int x[100000]; x[p[0]] = 1; p[1] = x[p[2]]; }");
     EXPECT_EQ(stack.status, 1);
     EXPECT_NE(stack.err.find("private memory"), std::string::npos) << stack.err;
-    const CommandResult group = compile(
-        "kernel void __attribute__((reqd_work_group_size(64, 64, 1))) k(global int *p) {}");
+    const CommandResult group =
+        compile("kernel void __attribute__((reqd_work_group_size(64, 64, 1))) k(global int *p) {}");
     EXPECT_EQ(group.status, 1);
     EXPECT_NE(group.err.find("work-items"), std::string::npos) << group.err;
     const CommandResult arguments =
@@ -118,7 +117,8 @@ TEST_F(CommandLineTest, SeveralSourcesMakeOneObject) {
     const std::string first = directory_.write(
         "first.cl", "int twice(int x);\nkernel void a(global int *p) { *p = twice(*p); }\n");
     const std::string second = directory_.write(
-        "second.cl", "int twice(int x) { return 2 * x; }\nkernel void b(global int *p) { *p = 3; }\n");
+        "second.cl",
+        "int twice(int x) { return 2 * x; }\nkernel void b(global int *p) { *p = 3; }\n");
     const CommandResult result = run_cc({first, second, "-o", output(), "--json"});
     EXPECT_EQ(result.status, 0) << result.err;
     EXPECT_NE(result.out.find("\"name\": \"a\""), std::string::npos);

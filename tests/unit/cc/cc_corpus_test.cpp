@@ -56,7 +56,14 @@ void check_sgemm(const std::string &name) {
     const auto b = random.floats(k * n);
     const auto c = random.floats(m * n);
     const uint64_t result = card.upload(c);
-    card.arg(m).arg(n).arg(k).arg(1.5f).arg(card.upload(a)).arg(card.upload(b)).arg(0.5f).arg(result);
+    card.arg(m)
+        .arg(n)
+        .arg(k)
+        .arg(1.5f)
+        .arg(card.upload(a))
+        .arg(card.upload(b))
+        .arg(0.5f)
+        .arg(result);
     card.run(name, {{48, 48, 1}, {16, 16, 1}, {0, 0, 0}, 2});
     const auto got = card.download<float>(result, m * n);
     for (uint32_t i = 0; i < m; i++)
@@ -68,8 +75,12 @@ void check_sgemm(const std::string &name) {
         }
 }
 
-TEST(CorpusTest, SgemmNaive) { check_sgemm("sgemm_naive"); }
-TEST(CorpusTest, SgemmTiled) { check_sgemm("sgemm_tiled"); }
+TEST(CorpusTest, SgemmNaive) {
+    check_sgemm("sgemm_naive");
+}
+TEST(CorpusTest, SgemmTiled) {
+    check_sgemm("sgemm_tiled");
+}
 
 TEST(CorpusTest, Mandelbrot) {
     Card card(compile_file(corpus("mandelbrot.cl")));
@@ -181,7 +192,8 @@ TEST(CorpusTest, Filters) {
         card.run(name, {{48, 32, 1}, {16, 16, 1}, {0, 0, 0}, 2});
         return card.download<uint8_t>(out, picture.size());
     };
-    // Roundings at the half may fall either way; an edge of blurred pixels amplifies one by up to 8.
+    // Roundings at the half may fall either way; an edge of blurred pixels amplifies one by up
+    // to 8.
     const auto differ = [](const std::vector<uint8_t> &a, const std::vector<uint8_t> &b) {
         int most = 0;
         for (size_t i = 0; i < a.size(); i++)
@@ -277,8 +289,8 @@ TEST(CorpusTest, Nbody) {
                 double distance = 0.1f;
                 for (uint32_t d = 0; d < 3; d++)
                     distance += std::pow(double{bodies[j * 4 + d]} - bodies[i * 4 + d], 2);
-                force += (double{bodies[j * 4 + axis]} - bodies[i * 4 + axis]) *
-                         bodies[j * 4 + 3] / (distance * std::sqrt(distance));
+                force += (double{bodies[j * 4 + axis]} - bodies[i * 4 + axis]) * bodies[j * 4 + 3] /
+                         (distance * std::sqrt(distance));
             }
             EXPECT_NEAR(results[0][i * 4 + axis], 0.01 * force, 1e-3);
             EXPECT_NEAR(results[1][i * 4 + axis], 0.01 * force, 1e-3);
@@ -456,7 +468,8 @@ TEST(CorpusTest, SparseAndOptions) {
     const auto calls = options.download<float>(call, 64), puts = options.download<float>(put, 64);
     for (size_t i = 0; i < 64; i++) {
         const double spread = 0.3f * std::sqrt(years[i]);
-        const double d1 = (std::log(double{spot[i]} / strike[i]) + (0.03 + 0.045) * years[i]) / spread;
+        const double d1 =
+            (std::log(double{spot[i]} / strike[i]) + (0.03 + 0.045) * years[i]) / spread;
         const double cdf = 0.5 * std::erfc(-d1 / M_SQRT2);
         const double cdf2 = 0.5 * std::erfc(-(d1 - spread) / M_SQRT2);
         EXPECT_NEAR(calls[i], spot[i] * cdf - strike[i] * std::exp(-0.03 * years[i]) * cdf2, 2e-3);
@@ -468,7 +481,11 @@ TEST(CorpusTest, SparseAndOptions) {
 TEST(CorpusTest, PlainC) {
     Card card(compile_file(corpus("plain_c.c")));
     const uint64_t y = card.upload(std::vector<float>(32, 1.0f));
-    card.arg(32u).arg(2.0f).arg(card.upload(std::vector<float>(32, 3.0f))).arg(y).run("c_saxpy", 32);
+    card.arg(32u)
+        .arg(2.0f)
+        .arg(card.upload(std::vector<float>(32, 3.0f)))
+        .arg(y)
+        .run("c_saxpy", 32);
     EXPECT_EQ(card.download<float>(y, 32), std::vector<float>(32, 7.0f));
     std::vector<int> in(128);
     std::iota(in.begin(), in.end(), 0);

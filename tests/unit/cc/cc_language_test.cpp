@@ -29,10 +29,39 @@ TEST(LanguageTest, WorkItemFunctions) {
                 const uint64_t linear = (z * 5 + y) * 7 + x;
                 const uint64_t *r = &got[linear * 32];
                 const uint64_t sizes[3] = {x < 4 ? 4u : 3u, y < 4 ? 2u : 1u, z < 2 ? 2u : 1u};
-                const std::vector<uint64_t> expected = {
-                    x + 100, y + 20, z + 3, 0, x % 4, y % 2, z % 2, 0, x / 4, y / 2, z / 2, 0,
-                    7, 5, 3, 1, sizes[0], sizes[1], sizes[2], 1, 4, 2, 2, 1, 2, 3, 2, 1,
-                    3, linear, (z % 2 * sizes[1] + y % 2) * sizes[0] + x % 4, 100};
+                const std::vector<uint64_t> expected = {x + 100,
+                                                        y + 20,
+                                                        z + 3,
+                                                        0,
+                                                        x % 4,
+                                                        y % 2,
+                                                        z % 2,
+                                                        0,
+                                                        x / 4,
+                                                        y / 2,
+                                                        z / 2,
+                                                        0,
+                                                        7,
+                                                        5,
+                                                        3,
+                                                        1,
+                                                        sizes[0],
+                                                        sizes[1],
+                                                        sizes[2],
+                                                        1,
+                                                        4,
+                                                        2,
+                                                        2,
+                                                        1,
+                                                        2,
+                                                        3,
+                                                        2,
+                                                        1,
+                                                        3,
+                                                        linear,
+                                                        (z % 2 * sizes[1] + y % 2) * sizes[0] +
+                                                            x % 4,
+                                                        100};
                 ASSERT_EQ(std::vector<uint64_t>(r, r + 32), expected) << x << ' ' << y << ' ' << z;
             }
 }
@@ -63,13 +92,9 @@ TEST(LanguageTest, StructArguments) {
         int64_t value;
     };
     const uint64_t nodes = card.allocate(3 * sizeof(Node));
-    const std::vector<Node> list = {{nodes + 32, 5}, {0, 100}, {nodes + 16, -7}};
-    const uint64_t where = card.upload(list);
-    // The list was built for `nodes`: build it again where it was put.
-    const std::vector<Node> there = {{where + 32, 5}, {0, 100}, {where + 16, -7}};
-    const uint64_t second = card.upload(there);
+    card.write(nodes, std::vector<Node>{{nodes + 32, 5}, {0, 100}, {nodes + 16, -7}});
     const uint64_t sum = card.allocate(8);
-    card.arg(second).arg(sum).run("struct_pointers", 1, 1);
+    card.arg(nodes).arg(sum).run("struct_pointers", 1, 1);
     EXPECT_EQ(card.download<int64_t>(sum, 1)[0], 5 - 7 + 100);
 }
 
@@ -196,12 +221,14 @@ template <class From, class To>
 void check_conversion(const std::string &from, const std::string &to,
                       const std::vector<From> &values) {
     std::string source;
-    const std::pair<const char *, int> modes[] = {
-        {"_rte", FE_TONEAREST}, {"_rtz", FE_TOWARDZERO}, {"_rtp", FE_UPWARD}, {"_rtn", FE_DOWNWARD}};
+    const std::pair<const char *, int> modes[] = {{"_rte", FE_TONEAREST},
+                                                  {"_rtz", FE_TOWARDZERO},
+                                                  {"_rtp", FE_UPWARD},
+                                                  {"_rtn", FE_DOWNWARD}};
     for (const auto &[mode, unused] : modes)
-        source += "kernel void k" + std::string(mode) + "(global const " + from +
-                  " *in, global " + to + " *out) { size_t i = get_global_id(0); out[i] = convert_" +
-                  to + "_sat" + mode + "(in[i]); }\n";
+        source += "kernel void k" + std::string(mode) + "(global const " + from + " *in, global " +
+                  to + " *out) { size_t i = get_global_id(0); out[i] = convert_" + to + "_sat" +
+                  mode + "(in[i]); }\n";
     Card card(compile_text(source));
     for (const auto &[mode, rounding] : modes) {
         const uint64_t out = card.allocate(values.size() * sizeof(To));
@@ -214,9 +241,8 @@ void check_conversion(const std::string &from, const std::string &to,
             std::fesetround(FE_TONEAREST);
             const auto low = static_cast<long double>(std::numeric_limits<To>::min());
             const auto high = static_cast<long double>(std::numeric_limits<To>::max());
-            const To expected = std::isnan(values[i])
-                                    ? To{0}
-                                    : static_cast<To>(std::clamp(whole, low, high));
+            const To expected =
+                std::isnan(values[i]) ? To{0} : static_cast<To>(std::clamp(whole, low, high));
             EXPECT_EQ(got[i], expected) << from << " to " << to << mode << ' ' << values[i];
         }
     }
@@ -225,9 +251,9 @@ void check_conversion(const std::string &from, const std::string &to,
 template <class From>
 std::vector<From> conversion_values() {
     std::vector<From> values;
-    for (const double whole : {0.0, 1.0, 2.0, 127.0, 128.0, 255.0, 32767.0, 65535.0, 8388608.0,
-                               2147483648.0, 4294967296.0, 9223372036854775808.0,
-                               18446744073709551616.0, 1e30})
+    for (const double whole :
+         {0.0, 1.0, 2.0, 127.0, 128.0, 255.0, 32767.0, 65535.0, 8388608.0, 2147483648.0,
+          4294967296.0, 9223372036854775808.0, 18446744073709551616.0, 1e30})
         for (const double part : {0.0, 0.25, 0.5, 0.75, 1.0, -0.5})
             for (const double sign : {1.0, -1.0})
                 values.push_back(static_cast<From>(sign * (whole + part)));
@@ -256,16 +282,19 @@ TEST(LanguageTest, SaturatingConversions) {
 }
 
 TEST(LanguageTest, RoundedConversionsToFloat) {
-    const std::pair<const char *, int> modes[] = {
-        {"", FE_TONEAREST}, {"_rte", FE_TONEAREST}, {"_rtz", FE_TOWARDZERO},
-        {"_rtp", FE_UPWARD}, {"_rtn", FE_DOWNWARD}};
+    const std::pair<const char *, int> modes[] = {{"", FE_TONEAREST},
+                                                  {"_rte", FE_TONEAREST},
+                                                  {"_rtz", FE_TOWARDZERO},
+                                                  {"_rtp", FE_UPWARD},
+                                                  {"_rtn", FE_DOWNWARD}};
     std::string source;
     for (const auto &[mode, unused] : modes)
-        source += "kernel void k" + std::string(mode) +
-                  "(global const long *l, global const ulong *u, global const double *d, global float "
-                  "*out) { size_t i = get_global_id(0); out[3 * i] = convert_float" + mode +
-                  "(l[i]); out[3 * i + 1] = convert_float" + mode +
-                  "(u[i]); out[3 * i + 2] = convert_float" + mode + "(d[i]); }\n";
+        source +=
+            "kernel void k" + std::string(mode) +
+            "(global const long *l, global const ulong *u, global const double *d, global float "
+            "*out) { size_t i = get_global_id(0); out[3 * i] = convert_float" +
+            mode + "(l[i]); out[3 * i + 1] = convert_float" + mode +
+            "(u[i]); out[3 * i + 2] = convert_float" + mode + "(d[i]); }\n";
     Card card(compile_text(source));
     std::vector<int64_t> l;
     std::vector<uint64_t> u;
@@ -364,13 +393,22 @@ TEST(LanguageTest, IntegerFunctions) {
         for (int bit = 0; bit < 32; bit++)
             reversed |= (ux >> bit & 1) << (31 - bit);
         const int64_t expected[16] = {
-            saturate(x + y), saturate(x - y), x * y >> 32, (x + y) >> 1, (x + y + 1) >> 1,
-            saturate(x * y + 7), std::countl_zero(ux), std::countr_zero(ux), std::popcount(ux),
+            saturate(x + y),
+            saturate(x - y),
+            x * y >> 32,
+            (x + y) >> 1,
+            (x + y + 1) >> 1,
+            saturate(x * y + 7),
+            std::countl_zero(ux),
+            std::countr_zero(ux),
+            std::popcount(ux),
             static_cast<int32_t>(std::rotl(ux, static_cast<int>(uy & 31))),
-            static_cast<int32_t>(ux << 16 | (uy & 0xffff)), reversed,
+            static_cast<int32_t>(ux << 16 | (uy & 0xffff)),
+            reversed,
             static_cast<int64_t>(static_cast<uint64_t>(x) << 53) >> 57,
             static_cast<uint32_t>((ux & ~0xfff00u) | (uy << 8 & 0xfff00u)),
-            static_cast<int32_t>((ux & 0x7fffff) * (uy & 0x7fffff)), std::abs(x - y)};
+            static_cast<int32_t>((ux & 0x7fffff) * (uy & 0x7fffff)),
+            std::abs(x - y)};
         for (size_t j = 0; j < 16; j++)
             EXPECT_EQ(got[i * 16 + j], expected[j]) << "function " << j << " of " << x << ", " << y;
     }
@@ -380,7 +418,9 @@ TEST(LanguageTest, DebugAndUnoptimisedCodeComputeTheSame) {
     for (const char *option : {"-O0", "-O1", "-O3", "-Os", "-g"}) {
         Card card(compile_file(corpus("functions.cl"), {option}));
         const uint64_t out = card.allocate(128);
-        card.arg(card.upload(std::vector<uint32_t>(32, 10))).arg(out).run("recursive_fibonacci", 32);
+        card.arg(card.upload(std::vector<uint32_t>(32, 10)))
+            .arg(out)
+            .run("recursive_fibonacci", 32);
         EXPECT_EQ(card.download<uint32_t>(out, 32), std::vector<uint32_t>(32, 55)) << option;
     }
 }

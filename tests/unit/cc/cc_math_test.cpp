@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <random>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
@@ -25,6 +26,7 @@ struct Function {
     double double_ulp;
     double low, high; // of the arguments; low == high: every magnitude
     int operands = 1;
+    bool whole_second = false; // the second operand is rounded to an integer
 };
 
 // Distance in units of the last place of T at the exact value.
@@ -36,7 +38,8 @@ double ulp_error(T got, Real exact) {
     if (std::isnan(exact) || std::isnan(got))
         return std::isnan(exact) && std::isnan(got) ? 0 : 1e9;
     if (std::isinf(rounded) || std::isinf(got))
-        return rounded == got || (std::isinf(got) && std::fabs(exact) >=
+        return rounded == got || (std::isinf(got) &&
+                                  std::fabs(exact) >=
                                       std::ldexp(Real{1}, std::numeric_limits<T>::max_exponent) *
                                           (1 - std::ldexp(Real{1}, -digits + 3)))
                    ? 0
@@ -66,17 +69,22 @@ std::vector<T> arguments(double low, double high, unsigned seed) {
             if (!std::isnan(value))
                 values.push_back(value);
         } else {
-            values.push_back(static_cast<T>(
-                std::uniform_real_distribution<double>(low, high)(random)));
+            values.push_back(
+                static_cast<T>(std::uniform_real_distribution<double>(low, high)(random)));
         }
     }
     return values;
 }
 
+// sin(pi * r) for |r| <= 1.5, exactly zero where it is.
+Real sin_pi(Real pi, Real r) {
+    if (std::fabs(r) > Real{0.5})
+        r = std::copysign(Real{1}, r) - r;
+    return std::sin(pi * r);
+}
+
 std::vector<Function> functions() {
-    const auto unary = [](Real (*f)(Real)) {
-        return [f](Real x, Real) { return f(x); };
-    };
+    const auto unary = [](Real (*f)(Real)) { return [f](Real x, Real) { return f(x); }; };
     const Real pi = 3.14159265358979323846264338327950288L;
     return {
         {"sin", unary(std::sin), 4, 4, -100, 100},
@@ -92,7 +100,7 @@ std::vector<Function> functions() {
         {"asinh", unary(std::asinh), 4, 4, 0, 0},
         {"acosh", unary(std::acosh), 4, 4, 1, 1e5},
         {"atanh", unary(std::atanh), 5, 5, -1, 1},
-        {"exp", unary(std::exp), 3, 3, -100, 100},
+        {"exp", unary(std::exp), 3, 3, -110, 100},
         {"exp2", unary(std::exp2), 3, 3, -160, 140},
         {"exp10", [](Real x, Real) { return std::pow(Real{10}, x); }, 3, 3, -45, 40},
         {"expm1", unary(std::expm1), 3, 3, -10, 50},
@@ -106,10 +114,15 @@ std::vector<Function> functions() {
         {"erf", unary(std::erf), 16, 16, -5, 5},
         {"erfc", unary(std::erfc), 16, 16, -3, 9},
         {"tgamma", unary(std::tgamma), 16, 16, 0.1, 30},
-        {"sinpi", [pi](Real x, Real) { return std::sin(pi * std::remainder(x, Real{2})); }, 4, 4,
-         -50, 50},
-        {"cospi", [pi](Real x, Real) { return std::cos(pi * std::remainder(x, Real{2})); }, 4, 4,
-         -50, 50},
+        {"tgamma", unary(std::tgamma), 16, 16, -180, 172},
+        {"lgamma", unary(std::lgamma), 1e4, 1e4, 3, 1e6},
+        {"sinpi", [pi](Real x, Real) { return sin_pi(pi, std::remainder(x, Real{2})); }, 4, 4, -50,
+         50},
+        {"cospi",
+         [pi](Real x, Real) {
+             return sin_pi(pi, Real{0.5} - std::fabs(std::remainder(x, Real{2})));
+         },
+         4, 4, -50, 50},
         {"floor", unary(std::floor), 0, 0, 0, 0},
         {"ceil", unary(std::ceil), 0, 0, 0, 0},
         {"trunc", unary(std::trunc), 0, 0, 0, 0},
@@ -118,6 +131,8 @@ std::vector<Function> functions() {
         {"fabs", unary(std::fabs), 0, 0, 0, 0},
         {"logb", unary(std::logb), 0, 0, 0, 0},
         {"pow", [](Real x, Real y) { return std::pow(x, y); }, 16, 16, 0.01, 30, 2},
+        {"pow", [](Real x, Real y) { return std::pow(x, y); }, 16, 16, 0, 0, 2},
+        {"pow", [](Real x, Real y) { return std::pow(x, std::rint(y)); }, 16, 16, -40, 40, 2, true},
         {"atan2", [](Real x, Real y) { return std::atan2(x, y); }, 6, 6, 0, 0, 2},
         {"hypot", [](Real x, Real y) { return std::hypot(x, y); }, 4, 4, 0, 0, 2},
         {"fmod", [](Real x, Real y) { return std::fmod(x, y); }, 0, 0, -1000, 1000, 2},
@@ -137,15 +152,18 @@ void check_all(const std::string &type, bool is_double) {
         if (std::find(made.begin(), made.end(), function.name) != made.end())
             continue;
         made.push_back(function.name);
-        source += "kernel void test_" + made.back() + "(global const " + type + " *x, global const " +
-                  type + " *y, global " + type + " *out) { size_t i = get_global_id(0); out[i] = " +
-                  made.back() + (function.operands == 1 ? "(x[i]" : "(x[i], y[i]") + "); }\n";
+        source += "kernel void test_" + made.back() + "(global const " + type +
+                  " *x, global const " + type + " *y, global " + type +
+                  " *out) { size_t i = get_global_id(0); out[i] = " + made.back() +
+                  (function.operands == 1 ? "(x[i]" : "(x[i], y[i]") + "); }\n";
     }
     Card card(compile_text(source));
     for (const Function &function : all) {
         const auto x = arguments<T>(function.low, function.high, 1);
         auto y = arguments<T>(function.low, function.high, 2);
         std::shuffle(y.begin(), y.end(), std::mt19937(3));
+        if (function.whole_second)
+            std::transform(y.begin(), y.end(), y.begin(), [](T value) { return std::rint(value); });
         const uint64_t out = card.allocate(x.size() * sizeof(T));
         card.arg(card.upload(x)).arg(card.upload(y)).arg(out);
         card.run(std::string("test_") + function.name, static_cast<uint32_t>(x.size()), 256);
@@ -163,23 +181,69 @@ void check_all(const std::string &type, bool is_double) {
         EXPECT_LE(worst, is_double ? function.double_ulp : function.float_ulp)
             << type << ' ' << function.name << '(' << x[at] << ", " << y[at] << ") = " << got[at]
             << ", not " << static_cast<double>(function.exact(x[at], y[at]));
-        RecordProperty(type + "_" + function.name, std::to_string(worst));
+        testing::Test::RecordProperty(type + "_" + function.name, std::to_string(worst));
     }
 }
 
-TEST(MathTest, FloatAccuracy) { check_all<float>("float", false); }
-TEST(MathTest, DoubleAccuracy) { check_all<double>("double", true); }
+TEST(MathTest, FloatAccuracy) {
+    check_all<float>("float", false);
+}
+TEST(MathTest, DoubleAccuracy) {
+    check_all<double>("double", true);
+}
+
+// Functions with an integer operand, down into the subnormals and up to infinity.
+template <class T>
+void check_integer_operands(const std::string &type) {
+    const std::vector<std::tuple<std::string, Real (*)(Real, int), double>> list = {
+        {"ldexp", [](Real x, int n) { return std::ldexp(x, n); }, 0.5},
+        {"pown", [](Real x, int n) { return std::pow(x, Real(n)); }, 16},
+        {"rootn",
+         [](Real x, int n) {
+             if (n == 0 || (n % 2 == 0 && x < 0))
+                 return std::numeric_limits<Real>::quiet_NaN();
+             return std::copysign(std::pow(std::fabs(x), Real{1} / n), n % 2 != 0 ? x : Real{1});
+         },
+         16}};
+    std::string source;
+    for (const auto &[name, exact, bound] : list)
+        source += "kernel void test_" + name + "(global const " + type +
+                  " *x, global const int *n, global " + type +
+                  " *out) { size_t i = get_global_id(0); out[i] = " + name + "(x[i], n[i]); }\n";
+    Card card(compile_text(source));
+    auto x = arguments<T>(-20, 20, 5);
+    const auto wide = arguments<T>(0, 0, 6);
+    std::copy(wide.begin(), wide.begin() + 512, x.begin() + 512);
+    std::vector<int> n(x.size());
+    for (size_t i = 0; i < n.size(); i++)
+        n[i] = static_cast<int>(i * 7919 % 401) - 200;
+    for (const auto &[name, exact, bound] : list) {
+        const uint64_t out = card.allocate(x.size() * sizeof(T));
+        card.arg(card.upload(x)).arg(card.upload(n)).arg(out);
+        card.run("test_" + name, static_cast<uint32_t>(x.size()), 256);
+        const auto got = card.download<T>(out, x.size());
+        for (size_t i = 0; i < x.size(); i++)
+            EXPECT_LE(ulp_error(got[i], exact(x[i], n[i])), bound)
+                << type << ' ' << name << '(' << x[i] << ", " << n[i] << ") = " << got[i];
+    }
+}
+
+TEST(MathTest, IntegerOperands) {
+    check_integer_operands<float>("float");
+    check_integer_operands<double>("double");
+}
 
 // Half by way of float: right to the last place but for ties.
 TEST(MathTest, HalfAccuracy) {
     const std::vector<std::pair<std::string, Real (*)(Real)>> list = {
-        {"sin", std::sin}, {"exp", std::exp}, {"log", std::log}, {"sqrt", std::sqrt},
+        {"sin", std::sin},   {"exp", std::exp},   {"log", std::log},    {"sqrt", std::sqrt},
         {"tanh", std::tanh}, {"cbrt", std::cbrt}, {"floor", std::floor}};
     std::string source = "#pragma OPENCL EXTENSION cl_khr_fp16 : enable\n";
     for (const auto &[name, exact] : list)
         source += "kernel void test_" + name +
                   "(global const half *x, global float *in, global float *out) { size_t i = "
-                  "get_global_id(0); in[i] = (float)x[i]; out[i] = (float)" + name + "(x[i]); }\n";
+                  "get_global_id(0); in[i] = (float)x[i]; out[i] = (float)" +
+                  name + "(x[i]); }\n";
     Card card(compile_text(source));
     std::vector<uint16_t> halves;
     for (uint32_t bits = 0; bits < 65536; bits += 61)
@@ -187,7 +251,8 @@ TEST(MathTest, HalfAccuracy) {
             halves.push_back(static_cast<uint16_t>(bits));
     halves.resize(halves.size() / 32 * 32);
     for (const auto &[name, exact] : list) {
-        const uint64_t in = card.allocate(halves.size() * 4), out = card.allocate(halves.size() * 4);
+        const uint64_t in = card.allocate(halves.size() * 4),
+                       out = card.allocate(halves.size() * 4);
         card.arg(card.upload(halves)).arg(in).arg(out);
         card.run("test_" + name, static_cast<uint32_t>(halves.size()), 32);
         const auto x = card.download<float>(in, halves.size());

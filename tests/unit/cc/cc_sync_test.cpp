@@ -36,16 +36,15 @@ TEST_P(SubgroupTest, SubgroupFunctions) {
             const size_t end = std::min(begin + 32, i - local + size);
             const auto first = in.begin() + ptrdiff_t(begin), last = in.begin() + ptrdiff_t(end);
             const auto here = in.begin() + ptrdiff_t(i);
-            const size_t partner = i ^ begin ? begin + ((i - begin) ^ 1) : i;
-            const std::vector<int> expected = {
-                int(end - begin),
-                int(i - begin),
-                end - begin > 1 ? in[begin + 1] : in[i],
-                std::accumulate(first, last, 0),
-                std::accumulate(first, here, 0),
-                *std::max_element(first, here + 1),
-                partner < end ? in[partner] : in[i],
-                (*std::max_element(first, last) > 900 ? 2 : 0) + 1};
+            const size_t partner = begin + ((i - begin) ^ 1);
+            const std::vector<int> expected = {int(end - begin),
+                                               int(i - begin),
+                                               end - begin > 1 ? in[begin + 1] : in[i],
+                                               std::accumulate(first, last, 0),
+                                               std::accumulate(first, here, 0),
+                                               *std::max_element(first, here + 1),
+                                               partner < end ? in[partner] : in[i],
+                                               (*std::max_element(first, last) > 900 ? 2 : 0) + 1};
             const auto *r = &got[i * 8];
             EXPECT_EQ(std::vector<int>(r, r + 8), expected) << level << " item " << i;
         }
@@ -65,8 +64,9 @@ TEST_P(SubgroupTest, Collectives) {
         const auto last = first + size;
         const auto here = in.begin() + ptrdiff_t(i);
         const auto *r = &got[i * 6];
-        if (size > 2)
+        if (size > 2) {
             EXPECT_EQ(r[0], first[2]);
+        }
         const std::vector<int> expected = {
             std::accumulate(first, last, 0), *std::min_element(first, last),
             std::accumulate(first, here, 0), std::accumulate(first, here + 1, 0),
@@ -112,37 +112,39 @@ TEST(SyncTest, AtomicsUnderContention) {
 
 TEST(SyncTest, EveryAtomicFunction) {
     std::string source;
-    const std::vector<std::pair<std::string, std::string>> types = {
-        {"int", "atomic_int"}, {"uint", "atomic_uint"}, {"long", "atomic_long"},
-        {"ulong", "atomic_ulong"}};
+    const std::vector<std::pair<std::string, std::string>> types = {{"int", "atomic_int"},
+                                                                    {"uint", "atomic_uint"},
+                                                                    {"long", "atomic_long"},
+                                                                    {"ulong", "atomic_ulong"}};
     for (const auto &[type, atomic] : types)
         source += "kernel void test_" + type + "(global " + atomic + " *a, global " + type +
-                  " *out) {\n local " + atomic + R"( l;
+                  " *out) {\n typedef " + type + " T;\n local " + atomic + R"( l;
             atomic_init(&l, 12);
-            out[0] = atomic_fetch_add(&a[0], 5);
-            out[1] = atomic_fetch_sub(&a[0], 3);
+            out[0] = atomic_fetch_add(&a[0], (T)5);
+            out[1] = atomic_fetch_sub(&a[0], (T)3);
             out[2] = atomic_fetch_or(&a[0], 0x30);
             out[3] = atomic_fetch_and(&a[0], 0x3c);
             out[4] = atomic_fetch_xor(&a[0], 0xff);
             out[5] = atomic_fetch_min(&a[0], 9);
             out[6] = atomic_fetch_max(&a[0], 100);
             out[7] = atomic_exchange_explicit(&a[0], 7, memory_order_acq_rel);
-            )" + type + R"( expected = 8;
+            )" + type +
+                  R"( expected = 8;
             out[8] = atomic_compare_exchange_strong(&a[0], &expected, 1);
             out[9] = expected;
             out[10] = atomic_compare_exchange_strong(&a[0], &expected, 2);
             out[11] = atomic_load_explicit(&a[0], memory_order_acquire, memory_scope_device);
             atomic_store(&a[0], 77);
             out[12] = atomic_load(&a[0]);
-            out[13] = atomic_fetch_add_explicit(&l, 3, memory_order_relaxed, memory_scope_work_group);
+            out[13] = atomic_fetch_add_explicit(&l, (T)3, memory_order_relaxed, memory_scope_work_group);
             out[14] = atomic_load(&l);
         })";
     Card card(compile_text(source));
     const std::vector<int64_t> expected = {10, 15, 12, 60, 60, 195, 9, 100, 0, 7, 1, 2, 77, 12, 15};
     for (const auto &[type, atomic] : types) {
         const bool wide = type.find("long") != std::string::npos;
-        const uint64_t a = wide ? card.upload(std::vector<int64_t>{10})
-                                : card.upload(std::vector<int>{10});
+        const uint64_t a =
+            wide ? card.upload(std::vector<int64_t>{10}) : card.upload(std::vector<int>{10});
         const uint64_t out = card.allocate(15 * 8);
         card.arg(a).arg(out).run("test_" + type, 1, 1);
         std::vector<int64_t> got;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Local memory of the work-group collectives: a word for each warp and one for a broadcast. OpenCL C
- * has local variables in kernels only, C with address spaces has them anywhere.
+ * Local memory of the work-group collectives: a word for each warp and one for a broadcast. OpenCL
+ * C has local variables in kernels only, C with address spaces has them anywhere.
  */
 #include "brgpu/hw/isa.h"
 

@@ -8,13 +8,13 @@
 #define OVERLOAD __attribute__((overloadable, const))
 
 // rounding.c
-half __brgpu_half_rne(double x);
-half __brgpu_half_rtz(double x);
-half __brgpu_half_rdn(double x);
-half __brgpu_half_rup(double x);
+half __brgpu_half_from_double_rne(double x);
+half __brgpu_half_from_double_rtz(double x);
+half __brgpu_half_from_double_rdn(double x);
+half __brgpu_half_from_double_rup(double x);
 
 #define TO_HALF(suffix, mode, type)                                                                \
-    half OVERLOAD convert_half##suffix(type x) { return __brgpu_half_##mode((double)x); }               \
+    half OVERLOAD convert_half##suffix(type x) { return __brgpu_half_from_double_##mode((double)x); }               \
     half2 OVERLOAD convert_half2##suffix(type##2 x) {                                              \
         return (half2)(convert_half##suffix(x.x), convert_half##suffix(x.y));                      \
     }                                                                                              \

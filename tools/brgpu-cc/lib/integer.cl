@@ -16,6 +16,16 @@
     type##8 OVERLOAD name(type##8 x) { return (type##8)(name(x.lo), name(x.hi)); }                 \
     type##16 OVERLOAD name(type##16 x) { return (type##16)(name(x.lo), name(x.hi)); }
 
+// libclc's sub_sat takes 0 - INT_MIN for a negative overflow.
+#define SATURATING_N(type)                                                                         \
+    type OVERLOAD add_sat(type a, type b) { return __builtin_elementwise_add_sat(a, b); }          \
+    type OVERLOAD sub_sat(type a, type b) { return __builtin_elementwise_sub_sat(a, b); }
+#define SATURATING(type, unsigned_type, signed_type)                                               \
+    SATURATING_N(type)                                                                             \
+    SATURATING_N(type##2) SATURATING_N(type##3) SATURATING_N(type##4) SATURATING_N(type##8)        \
+    SATURATING_N(type##16)
+SCALARS(SATURATING)
+
 #define MAD_HI_N(type)                                                                             \
     type OVERLOAD mad_hi(type a, type b, type c) {                                                 \
         return mul_hi(a, b) + c;                                                                   \

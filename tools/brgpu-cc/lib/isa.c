@@ -98,7 +98,9 @@ ID_XYZ(brgpu_num_groups, BRGPU_CSR_NUM_GROUPS, 1)
 ID_XYZ(brgpu_global_id, BRGPU_CSR_GLOBAL_ID, 0)
 
 #define ID(type, name, csr)                                                                        \
-    type name(void) { return (type)READ_CSR(csr); }
+    type name(void) {                                                                              \
+        return (type)READ_CSR(csr);                                                                \
+    }
 ID(uint32_t, brgpu_work_dim, BRGPU_CSR_WORK_DIM)
 ID(uint32_t, brgpu_lane_id, BRGPU_CSR_LANE_ID)
 ID(uint32_t, brgpu_warp_id, BRGPU_CSR_WARP_ID)

@@ -29,28 +29,28 @@ WARP_SHUFFLE_FUNCTION(warp_shuffle_down, BRGPU_SHUFFLE_DOWN)
 WARP_SHUFFLE_FUNCTION(warp_shuffle_xor, BRGPU_SHUFFLE_XOR)
 
 /* Scalars of up to 64 bits as the lanes exchange them, and back. */
-#define BITS_char(value) ((ulong)as_uchar(value))
-#define BITS_uchar(value) ((ulong)(value))
-#define BITS_short(value) ((ulong)as_ushort(value))
+#define BITS_char(value)   ((ulong)as_uchar(value))
+#define BITS_uchar(value)  ((ulong)(value))
+#define BITS_short(value)  ((ulong)as_ushort(value))
 #define BITS_ushort(value) ((ulong)(value))
-#define BITS_int(value) ((ulong)as_uint(value))
-#define BITS_uint(value) ((ulong)(value))
-#define BITS_long(value) as_ulong(value)
-#define BITS_ulong(value) (value)
-#define BITS_half(value) ((ulong)as_ushort(value))
-#define BITS_float(value) ((ulong)as_uint(value))
+#define BITS_int(value)    ((ulong)as_uint(value))
+#define BITS_uint(value)   ((ulong)(value))
+#define BITS_long(value)   as_ulong(value)
+#define BITS_ulong(value)  (value)
+#define BITS_half(value)   ((ulong)as_ushort(value))
+#define BITS_float(value)  ((ulong)as_uint(value))
 #define BITS_double(value) as_ulong(value)
-#define FROM_char(bits) as_char((uchar)(bits))
-#define FROM_uchar(bits) ((uchar)(bits))
-#define FROM_short(bits) as_short((ushort)(bits))
-#define FROM_ushort(bits) ((ushort)(bits))
-#define FROM_int(bits) as_int((uint)(bits))
-#define FROM_uint(bits) ((uint)(bits))
-#define FROM_long(bits) as_long(bits)
-#define FROM_ulong(bits) (bits)
-#define FROM_half(bits) as_half((ushort)(bits))
-#define FROM_float(bits) as_float((uint)(bits))
-#define FROM_double(bits) as_double(bits)
+#define FROM_char(bits)    as_char((uchar)(bits))
+#define FROM_uchar(bits)   ((uchar)(bits))
+#define FROM_short(bits)   as_short((ushort)(bits))
+#define FROM_ushort(bits)  ((ushort)(bits))
+#define FROM_int(bits)     as_int((uint)(bits))
+#define FROM_uint(bits)    ((uint)(bits))
+#define FROM_long(bits)    as_long(bits)
+#define FROM_ulong(bits)   (bits)
+#define FROM_half(bits)    as_half((ushort)(bits))
+#define FROM_float(bits)   as_float((uint)(bits))
+#define FROM_double(bits)  as_double(bits)
 
 #define SUBGROUP_TYPES(m)                                                                          \
     m(char) m(uchar) m(short) m(ushort) m(int) m(uint) m(long) m(ulong) m(half) m(float) m(double)
@@ -59,30 +59,30 @@ WARP_SHUFFLE_FUNCTION(warp_shuffle_xor, BRGPU_SHUFFLE_XOR)
 #define ADD_IDENTITY(type) ((type)0)
 #define MIN_IDENTITY(type) LARGEST_##type
 #define MAX_IDENTITY(type) SMALLEST_##type
-#define LARGEST_char CHAR_MAX
-#define LARGEST_uchar UCHAR_MAX
-#define LARGEST_short SHRT_MAX
-#define LARGEST_ushort USHRT_MAX
-#define LARGEST_int INT_MAX
-#define LARGEST_uint UINT_MAX
-#define LARGEST_long LONG_MAX
-#define LARGEST_ulong ULONG_MAX
-#define LARGEST_half ((half)INFINITY)
-#define LARGEST_float INFINITY
-#define LARGEST_double ((double)INFINITY)
-#define SMALLEST_char CHAR_MIN
-#define SMALLEST_uchar ((uchar)0)
-#define SMALLEST_short SHRT_MIN
-#define SMALLEST_ushort ((ushort)0)
-#define SMALLEST_int INT_MIN
-#define SMALLEST_uint 0u
-#define SMALLEST_long LONG_MIN
-#define SMALLEST_ulong 0ul
-#define SMALLEST_half ((half)-INFINITY)
-#define SMALLEST_float (-INFINITY)
-#define SMALLEST_double ((double)-INFINITY)
-#define OP_ADD(a, b) ((a) + (b))
-#define OP_MIN(a, b) ((b) < (a) ? (b) : (a))
-#define OP_MAX(a, b) ((b) > (a) ? (b) : (a))
+#define LARGEST_char       CHAR_MAX
+#define LARGEST_uchar      UCHAR_MAX
+#define LARGEST_short      SHRT_MAX
+#define LARGEST_ushort     USHRT_MAX
+#define LARGEST_int        INT_MAX
+#define LARGEST_uint       UINT_MAX
+#define LARGEST_long       LONG_MAX
+#define LARGEST_ulong      ULONG_MAX
+#define LARGEST_half       ((half)INFINITY)
+#define LARGEST_float      INFINITY
+#define LARGEST_double     ((double)INFINITY)
+#define SMALLEST_char      CHAR_MIN
+#define SMALLEST_uchar     ((uchar)0)
+#define SMALLEST_short     SHRT_MIN
+#define SMALLEST_ushort    ((ushort)0)
+#define SMALLEST_int       INT_MIN
+#define SMALLEST_uint      0u
+#define SMALLEST_long      LONG_MIN
+#define SMALLEST_ulong     0ul
+#define SMALLEST_half      ((half) - INFINITY)
+#define SMALLEST_float     (-INFINITY)
+#define SMALLEST_double    ((double)-INFINITY)
+#define OP_ADD(a, b)       ((a) + (b))
+#define OP_MIN(a, b)       ((b) < (a) ? (b) : (a))
+#define OP_MAX(a, b)       ((b) > (a) ? (b) : (a))
 
 #endif

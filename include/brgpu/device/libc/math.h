@@ -3,24 +3,24 @@
 #ifndef BRGPU_DEVICE_LIBC_MATH_H
 #define BRGPU_DEVICE_LIBC_MATH_H
 
-#define INFINITY __builtin_inff()
-#define NAN __builtin_nanf("")
-#define HUGE_VAL __builtin_inf()
-#define HUGE_VALF __builtin_inff()
-#define M_E 2.7182818284590452354
-#define M_LN2 0.69314718055994530942
-#define M_LN10 2.30258509299404568402
-#define M_PI 3.14159265358979323846
-#define M_PI_2 1.57079632679489661923
-#define M_PI_4 0.78539816339744830962
-#define M_SQRT2 1.41421356237309504880
-#define M_SQRT1_2 0.70710678118654752440
+#define INFINITY    __builtin_inff()
+#define NAN         __builtin_nanf("")
+#define HUGE_VAL    __builtin_inf()
+#define HUGE_VALF   __builtin_inff()
+#define M_E         2.7182818284590452354
+#define M_LN2       0.69314718055994530942
+#define M_LN10      2.30258509299404568402
+#define M_PI        3.14159265358979323846
+#define M_PI_2      1.57079632679489661923
+#define M_PI_4      0.78539816339744830962
+#define M_SQRT2     1.41421356237309504880
+#define M_SQRT1_2   0.70710678118654752440
 
-#define isnan(x) __builtin_isnan(x)
-#define isinf(x) __builtin_isinf(x)
+#define isnan(x)    __builtin_isnan(x)
+#define isinf(x)    __builtin_isinf(x)
 #define isfinite(x) __builtin_isfinite(x)
 #define isnormal(x) __builtin_isnormal(x)
-#define signbit(x) __builtin_signbit(x)
+#define signbit(x)  __builtin_signbit(x)
 
 double acos(double x);
 float acosf(float x);

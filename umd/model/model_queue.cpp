@@ -173,21 +173,12 @@ bool Queue::watch(uint64_t now_ns) {
         return false;
     }
     const uint64_t seen = progress();
-    const uint64_t busy_ns = card_.read64(reg(BRGPU_QUEUE_BUSY_NS));
-    if (job_started_ns_ == 0) {
+    if (job_started_ns_ == 0 || seen != progress_seen_)
+        progress_ns_ = now_ns;
+    if (job_started_ns_ == 0)
         job_started_ns_ = now_ns;
-        stalled_ns_ = 0;
-    } else if (seen != progress_seen_) {
-        stalled_ns_ = 0;
-    } else if (busy_ns != busy_seen_ns_ || (card_.read32(reg(BRGPU_QUEUE_STATUS)) &
-                                            BRGPU_QUEUE_STATE_MASK) == BRGPU_QUEUE_STATE_WAITING) {
-        // A queue that others keep from the engines makes no progress through no fault of its own.
-        stalled_ns_ += now_ns - watched_ns_;
-    }
     progress_seen_ = seen;
-    busy_seen_ns_ = busy_ns;
-    watched_ns_ = now_ns;
-    if (stalled_ns_ < timeout_ns_ && now_ns - job_started_ns_ < job_limit_ns)
+    if (now_ns - progress_ns_ < timeout_ns_ && now_ns - job_started_ns_ < job_limit_ns)
         return false;
     kill();
     complete();

@@ -73,9 +73,7 @@ class Queue {
 
     uint64_t job_started_ns_ = 0;
     uint64_t progress_seen_ = 0;
-    uint64_t busy_seen_ns_ = 0;
-    uint64_t stalled_ns_ = 0; // engine or waiting time without progress
-    uint64_t watched_ns_ = 0;
+    uint64_t progress_ns_ = 0; // when progress was last seen
 
     uint32_t state_ = DRM_BRGPU_STATE_OK;
     uint32_t error_ = 0;

@@ -11,8 +11,8 @@
 #include <string>
 
 #include "brgpu/hw/regs.h"
-#include "host_abi.hpp"
 #include "card.hpp"
+#include "host_abi.hpp"
 #include "properties.hpp"
 
 using brgpu::model::Card;
@@ -55,7 +55,8 @@ std::string check(const brgpu_model_config *config, const brgpu_model_host_ops *
                   const Product *&product, Card::Options &options) {
     if (!config || !ops)
         return "no configuration or no host operations";
-    if (config->struct_size < sizeof(*config) || ops->struct_size < offsetof(brgpu_model_host_ops, log))
+    if (config->struct_size < sizeof(*config) ||
+        ops->struct_size < offsetof(brgpu_model_host_ops, log))
         return "the caller's structures are older than this library";
     if (config->abi_version != BRGPU_MODEL_ABI_VERSION)
         return "the caller wants model ABI " + std::to_string(config->abi_version) +
@@ -91,7 +92,9 @@ std::string check(const brgpu_model_config *config, const brgpu_model_host_ops *
 
 } // namespace
 
-uint32_t brgpu_model_abi_version(void) { return BRGPU_MODEL_ABI_VERSION; }
+uint32_t brgpu_model_abi_version(void) {
+    return BRGPU_MODEL_ABI_VERSION;
+}
 
 brgpu_model *brgpu_model_create(const brgpu_model_config *config, const brgpu_model_host_ops *ops,
                                 void *ctx, char *err, size_t err_size) {
@@ -115,7 +118,9 @@ brgpu_model *brgpu_model_create(const brgpu_model_config *config, const brgpu_mo
     }
 }
 
-void brgpu_model_destroy(brgpu_model *model) { delete model; }
+void brgpu_model_destroy(brgpu_model *model) {
+    delete model;
+}
 
 int brgpu_model_info(const brgpu_model *model, struct brgpu_model_info *info) {
     if (!model || !info || info->struct_size == 0)
@@ -141,7 +146,9 @@ int brgpu_model_info(const brgpu_model *model, struct brgpu_model_info *info) {
     return 0;
 }
 
-int brgpu_model_vram_fd(const brgpu_model *model) { return model->card->vram().fd(); }
+int brgpu_model_vram_fd(const brgpu_model *model) {
+    return model->card->vram().fd();
+}
 
 uint64_t brgpu_model_mmio_read(brgpu_model *model, uint64_t offset, unsigned int size) {
     return model->card->mmio_read(offset, size);
@@ -160,11 +167,17 @@ void brgpu_model_dma_invalidate(brgpu_model *model, uint64_t addr, uint64_t len)
     model->card->dma_invalidate(addr, len);
 }
 
-void brgpu_model_pause(brgpu_model *model) { model->card->pause(); }
+void brgpu_model_pause(brgpu_model *model) {
+    model->card->pause();
+}
 
-int brgpu_model_is_paused(brgpu_model *model) { return model->card->is_paused(); }
+int brgpu_model_is_paused(brgpu_model *model) {
+    return model->card->is_paused();
+}
 
-void brgpu_model_resume(brgpu_model *model) { model->card->resume(); }
+void brgpu_model_resume(brgpu_model *model) {
+    model->card->resume();
+}
 
 void brgpu_model_reset(brgpu_model *model, int kind) {
     model->card->reset(kind == BRGPU_MODEL_RESET_FUNCTION);
@@ -189,8 +202,7 @@ int brgpu_model_property_set(brgpu_model *model, const char *name, const char *v
     }
 }
 
-int brgpu_model_property_get(brgpu_model *model, const char *name, char *value,
-                             size_t value_size) {
+int brgpu_model_property_get(brgpu_model *model, const char *name, char *value, size_t value_size) {
     try {
         const Properties::Row *row = name ? Properties::find(name) : nullptr;
         if (!row)

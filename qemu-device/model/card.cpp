@@ -132,7 +132,9 @@ void Card::start_over(bool function, bool wait) {
     latched_ = {};
 }
 
-void Card::reset(bool function) { start_over(function, true); }
+void Card::reset(bool function) {
+    start_over(function, true);
+}
 
 void Card::command_reset(uint32_t value) {
     if (value == (BRGPU_RESET_KEY | BRGPU_RESET_DEVICE)) {
@@ -184,7 +186,9 @@ void Card::status_changed() {
         events_.post(BRGPU_EVENT_WEDGED, BRGPU_EVENT_NO_QUEUE, 0);
 }
 
-void Card::log(std::string_view line) { dma_.log(BRGPU_MODEL_LOG_INFO, line); }
+void Card::log(std::string_view line) {
+    dma_.log(BRGPU_MODEL_LOG_INFO, line);
+}
 
 // ---- counters and errors ----
 
@@ -208,11 +212,10 @@ CounterSet Card::count() const {
 void Card::latch_counters() {
     CounterSet now = count();
     std::lock_guard lock(counters_mutex_);
-    for (auto member :
-         {&CounterSet::compute_ns, &CounterSet::copy_ns, &CounterSet::worker_ns,
-          &CounterSet::instructions, &CounterSet::workgroups, &CounterSet::dispatches,
-          &CounterSet::copy_bytes, &CounterSet::tlb_misses, &CounterSet::faults,
-          &CounterSet::interrupts})
+    for (auto member : {&CounterSet::compute_ns, &CounterSet::copy_ns, &CounterSet::worker_ns,
+                        &CounterSet::instructions, &CounterSet::workgroups, &CounterSet::dispatches,
+                        &CounterSet::copy_bytes, &CounterSet::tlb_misses, &CounterSet::faults,
+                        &CounterSet::interrupts})
         now.*member -= base_.*member;
     latched_ = now;
 }

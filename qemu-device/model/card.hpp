@@ -11,13 +11,13 @@
 #include <mutex>
 #include <string>
 
-#include "host_abi.hpp"
 #include "command_processor.hpp"
 #include "controller/controller.hpp"
 #include "dispatch.hpp"
 #include "events.hpp"
 #include "faults.hpp"
 #include "host.hpp"
+#include "host_abi.hpp"
 #include "invalidation.hpp"
 #include "mmu.hpp"
 #include "products.hpp"

@@ -97,20 +97,20 @@ CommandProcessor::Step CommandProcessor::fail(Queue &queue, brgpu_queue_error er
         }
     }
     queue.error.store(error);
+    release_doorbell(queue);
     set_state(queue, BRGPU_QUEUE_STATE_ERROR);
     scheduler_->set_ticking(queue, false);
     scheduler_->set_op(queue, nullptr);
     parts_.events.post(BRGPU_EVENT_QUEUE_ERROR, queue.slot, error, queue.packet.load());
     if (parts_.host.logs()) {
         char text[160];
-        std::snprintf(text, sizeof(text),
-                      "queue %u stopped: error %u in packet %s at 0x%llx, fault info 0x%08x "
-                      "address 0x%llx",
-                      unsigned{queue.slot}, unsigned{error},
-                      packet_name(queue.front.current.type()),
-                      static_cast<unsigned long long>(queue.packet.load()),
-                      fault ? fault->info() : 0u,
-                      fault ? static_cast<unsigned long long>(fault->address) : 0ull);
+        std::snprintf(
+            text, sizeof(text),
+            "queue %u stopped: error %u in packet %s at 0x%llx, fault info 0x%08x "
+            "address 0x%llx",
+            unsigned{queue.slot}, unsigned{error}, packet_name(queue.front.current.type()),
+            static_cast<unsigned long long>(queue.packet.load()), fault ? fault->info() : 0u,
+            fault ? static_cast<unsigned long long>(fault->address) : 0ull);
         parts_.host.log(BRGPU_MODEL_LOG_GUEST, text);
     }
     return Step::failed;
@@ -146,10 +146,9 @@ CommandProcessor::Step CommandProcessor::fetch(Worker &worker, Queue &queue, uin
                      fault, BRGPU_FAULT_CLIENT_QUEUE);
     }
     uint64_t written = 0;
-    Step result = check(queue,
-                        parts_.mmu.load64(worker, config.ring_vm, config.write_index, written,
-                                          fault),
-                        fault, BRGPU_FAULT_CLIENT_QUEUE);
+    Step result =
+        check(queue, parts_.mmu.load64(worker, config.ring_vm, config.write_index, written, fault),
+              fault, BRGPU_FAULT_CLIENT_QUEUE);
     if (result != Step::next)
         return result;
     queue.write_index.store(written);
@@ -206,10 +205,10 @@ CommandProcessor::Step CommandProcessor::write_read_index(Worker &worker, Queue 
         shown ^= uint64_t{1} << 40;
     front.index_owed = true; // until it is written
     Fault fault;
-    Step result = check(queue,
-                        parts_.mmu.store64(worker, front.config.ring_vm, front.config.read_index,
-                                           shown, fault),
-                        fault, BRGPU_FAULT_CLIENT_QUEUE);
+    Step result = check(
+        queue,
+        parts_.mmu.store64(worker, front.config.ring_vm, front.config.read_index, shown, fault),
+        fault, BRGPU_FAULT_CLIENT_QUEUE);
     queue.read_index.store(front.read);
     front.index_owed = result != Step::next;
     return result;
@@ -220,9 +219,8 @@ CommandProcessor::Step CommandProcessor::write_read_index(Worker &worker, Queue 
 CommandProcessor::Step CommandProcessor::write_timestamp(Worker &worker, Queue &queue, uint16_t vm,
                                                          uint64_t address) {
     Fault fault;
-    return check(queue,
-                 parts_.mmu.store64(worker, vm, address, parts_.host.timestamp(), fault), fault,
-                 BRGPU_FAULT_CLIENT_QUEUE);
+    return check(queue, parts_.mmu.store64(worker, vm, address, parts_.host.timestamp(), fault),
+                 fault, BRGPU_FAULT_CLIENT_QUEUE);
 }
 
 CommandProcessor::Step CommandProcessor::execute(Worker &worker, Queue &queue) {
@@ -293,9 +291,9 @@ CommandProcessor::Step CommandProcessor::wait(Worker &worker, Queue &queue) {
     scheduler_->set_ticking(queue, true);
     uint64_t value = 0;
     Fault fault;
-    Step result = check(queue,
-                        parts_.mmu.load64(worker, packet_vm(queue), packet.address, value, fault),
-                        fault, BRGPU_FAULT_CLIENT_QUEUE);
+    Step result =
+        check(queue, parts_.mmu.load64(worker, packet_vm(queue), packet.address, value, fault),
+              fault, BRGPU_FAULT_CLIENT_QUEUE);
     if (result != Step::next)
         return result;
     if (!holds(packet.compare, value & packet.mask, packet.value & packet.mask)) {
@@ -316,10 +314,9 @@ CommandProcessor::Step CommandProcessor::signal(Worker &worker, Queue &queue) {
         return result;
     std::atomic_thread_fence(std::memory_order_seq_cst);
     Fault fault;
-    Access access =
-        packet.op == BRGPU_SIGNAL_ADD
-            ? parts_.mmu.add64(worker, vm, packet.address, packet.value, fault)
-            : parts_.mmu.store64(worker, vm, packet.address, packet.value, fault);
+    Access access = packet.op == BRGPU_SIGNAL_ADD
+                        ? parts_.mmu.add64(worker, vm, packet.address, packet.value, fault)
+                        : parts_.mmu.store64(worker, vm, packet.address, packet.value, fault);
     result = check(queue, access, fault, BRGPU_FAULT_CLIENT_QUEUE);
     if (result != Step::next)
         return result;
@@ -337,10 +334,10 @@ CommandProcessor::Step CommandProcessor::dispatch(Worker &worker, Queue &queue) 
 
     simt::DispatchParams params;
     Fault fault;
-    Step result = check(queue,
-                        parts_.mmu.read(worker, vm, packet.kernel, &params.kernel,
-                                        sizeof(params.kernel), fault),
-                        fault, BRGPU_FAULT_CLIENT_QUEUE);
+    Step result = check(
+        queue,
+        parts_.mmu.read(worker, vm, packet.kernel, &params.kernel, sizeof(params.kernel), fault),
+        fault, BRGPU_FAULT_CLIENT_QUEUE);
     if (result != Step::next)
         return result;
     params.kernel_va = packet.kernel;
@@ -389,8 +386,8 @@ CommandProcessor::Step CommandProcessor::conclude_op(Worker &worker, Queue &queu
             uint64_t times[2] = {front.dispatch_start, parts_.host.timestamp()};
             Fault fault;
             Step result = check(queue,
-                                parts_.mmu.write(worker, front.config.vm, packet.timestamps,
-                                                 times, sizeof(times), fault),
+                                parts_.mmu.write(worker, front.config.vm, packet.timestamps, times,
+                                                 sizeof(times), fault),
                                 fault, BRGPU_FAULT_CLIENT_QUEUE);
             if (result != Step::next)
                 return result;

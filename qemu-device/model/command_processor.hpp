@@ -78,6 +78,7 @@ class CommandProcessor {
     bool check_descriptor(const brgpu_hw_queue_desc &desc) const;
     void finish_command(Queue &queue);
     void unmap(Queue &queue, uint32_t state);
+    void release_doorbell(Queue &queue);
     bool finish_preempt(Worker &worker, Queue &queue);
     bool finish_kill(Queue &queue);
     bool save(Worker &worker, Queue &queue, Op *op);

@@ -114,12 +114,16 @@ void CommandProcessor::unmap(Queue &queue, uint32_t state) {
     auto &front = queue.front;
     scheduler_->set_ticking(queue, false);
     scheduler_->set_op(queue, nullptr);
-    if (front.has_doorbell)
-        parts_.doorbells.give_back(front.config.doorbell, queue.slot);
-    front.has_doorbell = false;
+    release_doorbell(queue);
     front.call = {};
     front.started = false;
     set_state(queue, state);
+}
+
+void CommandProcessor::release_doorbell(Queue &queue) {
+    if (queue.front.has_doorbell)
+        parts_.doorbells.give_back(queue.front.config.doorbell, queue.slot);
+    queue.front.has_doorbell = false;
 }
 
 bool CommandProcessor::finish_kill(Queue &queue) {
@@ -195,8 +199,8 @@ bool CommandProcessor::check_descriptor(const brgpu_hw_queue_desc &desc) const {
            desc.vm < parts_.product.vms && desc.queue_class <= BRGPU_QUEUE_COPY &&
            desc.priority <= BRGPU_PRIORITY_REALTIME &&
            (desc.flags & ~BRGPU_QUEUE_DESC_FLAGS) == 0 &&
-           desc.doorbell < parts_.doorbells.count() &&
-           desc.save_area % BRGPU_PAGE_BYTES == 0 && below(desc.save_area, desc.save_bytes) &&
+           desc.doorbell < parts_.doorbells.count() && desc.save_area % BRGPU_PAGE_BYTES == 0 &&
+           below(desc.save_area, desc.save_bytes) &&
            (desc.save_area || !(desc.flags & BRGPU_QUEUE_DESC_RESTORE));
 }
 
@@ -204,15 +208,12 @@ bool CommandProcessor::check_descriptor(const brgpu_hw_queue_desc &desc) const {
 bool CommandProcessor::map(Worker &worker, Queue &queue) {
     auto &front = queue.front;
     uint64_t address = descriptor_address(queue);
-    for (auto *value : {&queue.read_index, &queue.write_index, &queue.fault_address,
-                        &queue.fault_pc, &queue.packet, &queue.dispatches, &queue.workgroups,
-                        &queue.busy_ns, &queue.progress})
+    for (auto *value :
+         {&queue.read_index, &queue.write_index, &queue.fault_address, &queue.fault_pc,
+          &queue.packet, &queue.dispatches, &queue.workgroups, &queue.busy_ns, &queue.progress})
         value->store(0);
     queue.error.store(BRGPU_QUEUE_ERROR_NONE);
     queue.fault_info.store(0);
-    if (front.has_doorbell) // of the life that ended in an error
-        parts_.doorbells.give_back(front.config.doorbell, queue.slot);
-    front.has_doorbell = false;
     front.call = {};
     front.started = false;
     front.index_owed = false;
@@ -360,8 +361,8 @@ bool CommandProcessor::restore(Worker &worker, Queue &queue, const brgpu_hw_queu
         params.queue_id = queue.slot;
         if (!image.good() || simt::check_dispatch(params) != simt::DispatchError::none)
             return false;
-        auto made = std::make_shared<DispatchOp>(parts_.engine, queue, front.config.vm, params,
-                                                 false);
+        auto made =
+            std::make_shared<DispatchOp>(parts_.engine, queue, front.config.vm, params, false);
         good = made->restore(image);
         op = std::move(made);
     } else if (head.op_kind == static_cast<uint8_t>(Op::Kind::copy) &&

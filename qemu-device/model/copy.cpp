@@ -27,8 +27,9 @@ CopyOp::CopyOp(Mmu &mmu, std::atomic<uint64_t> &bytes_counter, uint16_t vm,
     : CopyOp(mmu, bytes_counter, vm) {
     src_ = packet.src;
     dst_ = packet.dst;
-    shape_ = {packet.row_bytes, packet.rows,      packet.slices,         packet.src_pitch,
-              packet.dst_pitch, packet.src_slice_pitch, packet.dst_slice_pitch};
+    shape_ = {packet.row_bytes,      packet.rows,      packet.slices,
+              packet.src_pitch,      packet.dst_pitch, packet.src_slice_pitch,
+              packet.dst_slice_pitch};
     exhausted_ = shape_.row_bytes == 0 || shape_.rows == 0 || shape_.slices == 0;
     update_pieces();
 }
@@ -123,7 +124,7 @@ std::optional<uint64_t> CopyOp::address(uint64_t base, uint64_t slice_pitch, uin
 // Up to `bytes` bytes; `done` counts what has been written. False: fault (reason NONE: the card was
 // reset).
 bool CopyOp::run_span(Worker &worker, uint64_t src, uint64_t dst, uint64_t bytes, uint64_t &done,
-                      Fault &fault) {
+                      bool &system, Fault &fault) {
     using Found = Translation::Kind;
     fault.reason = BRGPU_FAULT_NONE;
     while (done < bytes) {
@@ -137,6 +138,7 @@ bool CopyOp::run_span(Worker &worker, uint64_t src, uint64_t dst, uint64_t bytes
             return false;
         }
         uint64_t part = std::min(left, to.bytes);
+        system |= to.system;
         if (fill_) {
             std::byte buffer[4096];
             bool direct = to.kind == Found::pointer;
@@ -171,6 +173,7 @@ bool CopyOp::run_span(Worker &worker, uint64_t src, uint64_t dst, uint64_t bytes
         if (worker.interruptions != before)
             continue;
         part = std::min(part, from.bytes);
+        system |= from.system;
         if (from.kind == Found::pointer && to.kind == Found::pointer) {
             std::memmove(to.pointer, from.pointer, part);
         } else if (from.kind == Found::null && to.kind == Found::pointer) {
@@ -205,7 +208,10 @@ CopyOp::Result CopyOp::run(Worker &worker, Turn &turn, Piece &piece) {
         }
         uint64_t step = std::min(piece.bytes, step_bytes);
         uint64_t done = 0;
-        bool good = run_span(worker, *src, *dst, step, done, fault);
+        bool system = false;
+        bool good = run_span(worker, *src, *dst, step, done, system, fault);
+        if (system)
+            mmu_.delay(worker);
         bytes_counter_.fetch_add(done, std::memory_order_relaxed);
         piece.column += done;
         piece.bytes -= done;

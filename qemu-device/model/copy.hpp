@@ -53,7 +53,7 @@ class CopyOp final : public Op {
     void update_pieces();
     Result run(Worker &worker, Turn &turn, Piece &piece);
     bool run_span(Worker &worker, uint64_t src, uint64_t dst, uint64_t bytes, uint64_t &done,
-                  Fault &fault);
+                  bool &system, Fault &fault);
     bool valid(const Piece &piece) const;
     std::optional<uint64_t> address(uint64_t base, uint64_t slice_pitch, uint64_t pitch,
                                     const Piece &piece) const;

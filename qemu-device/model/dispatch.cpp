@@ -51,8 +51,9 @@ simt::PageMapping VmMemory::map_page(uint64_t page_va, uint8_t wanted) noexcept 
     uint8_t rights = page.rights;
     if ((rights & BRGPU_ACCESS_WRITE) && !(wanted & writing)) {
         // The host may have given this pointer for reading only.
-        Translation writable = mmu_.translate(
-            worker, vm_, page_va, static_cast<uint8_t>(wanted | BRGPU_ACCESS_WRITE), May::not_block);
+        Translation writable =
+            mmu_.translate(worker, vm_, page_va, static_cast<uint8_t>(wanted | BRGPU_ACCESS_WRITE),
+                           May::not_block);
         if (writable.kind == Kind::pointer && writable.bytes >= simt::page_bytes)
             page = writable;
         else
@@ -129,8 +130,7 @@ bool DispatchOp::claim(Worker &, simt::Workgroup &group) {
     {
         std::lock_guard lock(mutex_);
         uint64_t resident = running_ + parked_.size();
-        bool fresh = next_ < dispatch_.workgroups() &&
-                     resident < engine_.product().resident_groups;
+        bool fresh = next_ < dispatch_.workgroups() && resident < engine_.product().resident_groups;
         if (hung_ || (!fresh && parked_.empty()))
             return false;
         running_++;
@@ -186,8 +186,8 @@ Fault DispatchOp::translate_fault(Worker &worker, const simt::Fault &found) {
     fault.access = found.access;
     fault.address = found.va;
     fault.pc = found.pc;
-    fault.client = found.access & BRGPU_ACCESS_EXEC ? BRGPU_FAULT_CLIENT_FETCH
-                                                    : BRGPU_FAULT_CLIENT_SHADER;
+    fault.client =
+        found.access & BRGPU_ACCESS_EXEC ? BRGPU_FAULT_CLIENT_FETCH : BRGPU_FAULT_CLIENT_SHADER;
     switch (found.code) {
     case simt::FaultCode::memory:
         fault.reason = found.memory_code & 0xff;

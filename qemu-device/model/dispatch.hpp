@@ -77,15 +77,15 @@ class ComputeEngine final : public simt::Host {
     HostPort &host_;
     const Product &product_;
     std::vector<std::unique_ptr<Seat>> seats_; // by Worker::index
-    std::mutex memories_mutex_; // protects memories_; a leaf lock
+    std::mutex memories_mutex_;                // protects memories_; a leaf lock
     std::vector<std::unique_ptr<VmMemory>> memories_;
 };
 
 class DispatchOp final : public Op {
   public:
     // check_dispatch(params) has been none. A hung one never runs anything (fault on demand).
-    DispatchOp(ComputeEngine &engine, Queue &queue, uint16_t vm,
-               const simt::DispatchParams &params, bool hung);
+    DispatchOp(ComputeEngine &engine, Queue &queue, uint16_t vm, const simt::DispatchParams &params,
+               bool hung);
 
     uint64_t pieces_left() const override { return pieces_.load(std::memory_order_acquire); }
     bool finished() const override;
@@ -115,7 +115,7 @@ class DispatchOp final : public Op {
 
     mutable std::mutex mutex_; // protects the rest; a leaf lock
     std::deque<simt::Workgroup> parked_;
-    uint64_t next_ = 0;   // first workgroup that has not been started
+    uint64_t next_ = 0; // first workgroup that has not been started
     uint64_t done_ = 0;
     uint32_t running_ = 0;
     uint64_t progress_seen_ = 0;

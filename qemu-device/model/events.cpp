@@ -15,7 +15,9 @@ constexpr size_t max_waiting = 8192;
 constexpr uint32_t min_size_log2 = 4;
 constexpr uint32_t max_size_log2 = 16;
 
-uint64_t low(uint64_t old, uint32_t value) { return (old & ~uint64_t{0xffffffff}) | value; }
+uint64_t low(uint64_t old, uint32_t value) {
+    return (old & ~uint64_t{0xffffffff}) | value;
+}
 uint64_t high(uint64_t old, uint32_t value) {
     return (old & 0xffffffff) | uint64_t{value} << 32;
 }
@@ -309,8 +311,8 @@ void EventRings::write(unsigned cls, uint32_t offset, uint32_t value) {
             ring.status &= ~value;
             break;
         case BRGPU_EVENT_ENABLE: {
-            bool on = (value & 1) && ring.size_log2 >= min_size_log2 &&
-                      ring.size_log2 <= max_size_log2;
+            bool on =
+                (value & 1) && ring.size_log2 >= min_size_log2 && ring.size_log2 <= max_size_log2;
             if (on == ring.enabled)
                 break;
             ring.era++;

@@ -19,7 +19,8 @@
 namespace brgpu::model {
 
 // Any thread posts; a thread of the card delivers, because delivering calls the host. One thread
-// delivers at a time and nobody waits for it, so records stay in the order in which they were posted.
+// delivers at a time and nobody waits for it, so records stay in the order in which they were
+// posted.
 class EventRings {
   public:
     // `wake` gets a thread of the card to call deliver() soon.

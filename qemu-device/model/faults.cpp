@@ -4,7 +4,9 @@
 namespace brgpu::model {
 namespace {
 
-uint64_t page_of(uint64_t address) { return address & ~(BRGPU_PAGE_BYTES - 1); }
+uint64_t page_of(uint64_t address) {
+    return address & ~(BRGPU_PAGE_BYTES - 1);
+}
 
 } // namespace
 

@@ -22,7 +22,9 @@ HostPort::HostPort(const brgpu_model_host_ops &ops, void *context, SafePoints &p
     restart_time();
 }
 
-HostPort::~HostPort() { invalidate(0, 0); }
+HostPort::~HostPort() {
+    invalidate(0, 0);
+}
 
 HostPort::Mapping HostPort::find(const Ranges &ranges, uint64_t address) const {
     auto next = ranges.upper_bound(address);
@@ -56,7 +58,6 @@ HostPort::Mapping HostPort::map(Worker &worker, uint64_t address, bool write) {
         void *pointer;
         {
             BlockedSection blocked(points_, worker);
-            delay(worker);
             pointer = ops_.dma_map(context_, address, &bytes, write);
         }
         if (!pointer)
@@ -107,8 +108,8 @@ bool HostPort::read(Worker &worker, uint64_t address, void *buffer, size_t bytes
         return false;
     bool done;
     {
-        BlockedSection blocked(points_, worker);
         delay(worker);
+        BlockedSection blocked(points_, worker);
         done = current(worker) && ops_.dma_read(context_, address, buffer, bytes) == 0;
     }
     return done && current(worker);
@@ -119,8 +120,8 @@ bool HostPort::write(Worker &worker, uint64_t address, const void *buffer, size_
         return false;
     bool done;
     {
-        BlockedSection blocked(points_, worker);
         delay(worker);
+        BlockedSection blocked(points_, worker);
         done = current(worker) && ops_.dma_write(context_, address, buffer, bytes) == 0;
     }
     return done && current(worker);
@@ -140,8 +141,8 @@ void HostPort::take(Ranges &from, uint64_t address, uint64_t bytes, std::vector<
         if (address - previous->first < previous->second.asked)
             item = previous;
     }
-    while (item != from.end() && (bytes == 0 || item->first - address < bytes ||
-                                  item->first <= address)) {
+    while (item != from.end() &&
+           (bytes == 0 || item->first - address < bytes || item->first <= address)) {
         out.push_back(item->second);
         item = from.erase(item);
     }
@@ -166,11 +167,12 @@ void HostPort::log(brgpu_model_log_level level, std::string_view text) const {
         ops_.log(context_, level, std::string(text).c_str());
 }
 
-void HostPort::delay(Worker &) const {
+void HostPort::delay(Worker &worker) {
     uint32_t us = slow_dma_us.load(std::memory_order_relaxed);
     if (us == 0)
         return;
     timespec time = {static_cast<time_t>(us / 1000000), static_cast<long>(us % 1000000) * 1000};
+    BlockedSection blocked(points_, worker);
     nanosleep(&time, nullptr);
 }
 

@@ -31,8 +31,8 @@ class HostPort {
     HostPort &operator=(const HostPort &) = delete;
     ~HostPort();
 
-    // A pointer that stays good until the worker's next safe point or blocked section. Null: not RAM
-    // (or the worker's work is of an old generation): the bus decides.
+    // A pointer that stays good until the worker's next safe point or blocked section. Null: not
+    // RAM (or the worker's work is of an old generation): the bus decides.
     Mapping map(Worker &worker, uint64_t address, bool write);
     // As map(), but answers only what is known without asking the host.
     Mapping cached(uint64_t address, bool write);
@@ -62,8 +62,9 @@ class HostPort {
     void next_generation() { generation_.fetch_add(1, std::memory_order_seq_cst); }
     bool current(const Worker &worker) const { return worker.generation == generation(); }
 
-    // How long each DMA access is held back; a fault on demand.
+    // How long each access by bus, and each 64 KiB of a copy, is held back; a fault on demand.
     std::atomic<uint32_t> slow_dma_us{0};
+    void delay(Worker &worker);
 
   private:
     struct Range {
@@ -76,8 +77,6 @@ class HostPort {
 
     Mapping find(const Ranges &ranges, uint64_t address) const;
     void take(Ranges &from, uint64_t address, uint64_t bytes, std::vector<Range> &out);
-    void delay(Worker &worker) const;
-
     brgpu_model_host_ops ops_ = {};
     void *const context_;
     SafePoints &points_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// brgpu/model.h, in which a function has the name of a struct: good C, and what -Wshadow is not for.
+// brgpu/model.h, in which a function has the name of a struct: good C, and what -Wshadow is not
+// for.
 #ifndef BRGPU_MODEL_HOST_ABI_HPP
 #define BRGPU_MODEL_HOST_ABI_HPP
 

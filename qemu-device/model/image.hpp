@@ -16,7 +16,8 @@ namespace brgpu::model {
 
 class ImageWriter {
   public:
-    template <typename T> void put(const T &value) {
+    template <typename T>
+    void put(const T &value) {
         static_assert(std::is_trivially_copyable_v<T>);
         const auto *bytes = reinterpret_cast<const std::byte *>(&value);
         bytes_.insert(bytes_.end(), bytes, bytes + sizeof(T));
@@ -36,7 +37,8 @@ class ImageReader {
   public:
     explicit ImageReader(std::span<const std::byte> bytes) : left_(bytes) {}
 
-    template <typename T> T get() {
+    template <typename T>
+    T get() {
         static_assert(std::is_trivially_copyable_v<T>);
         T value = {};
         if (sizeof(T) > left_.size()) {

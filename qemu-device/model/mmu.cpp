@@ -76,8 +76,8 @@ void Mmu::note_fault(uint16_t vm) {
 
 bool Mmu::retries(const Fault &fault) const {
     // Only what a driver can repair is worth waiting for.
-    bool repairable = fault.reason == BRGPU_FAULT_NOT_MAPPED || fault.reason == BRGPU_FAULT_RIGHTS ||
-                      fault.reason == BRGPU_FAULT_ENTRY;
+    bool repairable = fault.reason == BRGPU_FAULT_NOT_MAPPED ||
+                      fault.reason == BRGPU_FAULT_RIGHTS || fault.reason == BRGPU_FAULT_ENTRY;
     return repairable && fault.vm < vms_ && (control(fault.vm) & BRGPU_VM_CTRL_RETRY);
 }
 
@@ -207,8 +207,8 @@ Mmu::Walk Mmu::find(Worker &worker, uint16_t vm, uint64_t va, uint8_t access, Ma
     Walk state;
     auto direct = [&](Backing backing, uint64_t base, uint64_t address, uint8_t shift) {
         state.kind = Translation::Kind::pointer;
-        state.entry = {base, address, shift, BRGPU_ACCESS_READ | BRGPU_ACCESS_WRITE |
-                       BRGPU_ACCESS_ATOMIC, backing};
+        state.entry = {base, address, shift,
+                       BRGPU_ACCESS_READ | BRGPU_ACCESS_WRITE | BRGPU_ACCESS_ATOMIC, backing};
         return state;
     };
     if (vm == 0 && (va & BRGPU_VM0_SYSTEM)) {
@@ -262,6 +262,7 @@ Translation Mmu::resolve(Worker &worker, uint16_t vm, uint64_t va, uint8_t acces
     if (address >= dma_end)
         return make_fault(vm, va, access, 0, BRGPU_FAULT_ENTRY);
     result.bus = address;
+    result.system = true;
     result.bytes = std::min(left, dma_end - address);
     bool write = (access & (BRGPU_ACCESS_WRITE | BRGPU_ACCESS_ATOMIC)) != 0;
     // From the page's start, so that the whole page can be kept in the worker's TLB.
@@ -280,7 +281,8 @@ Translation Mmu::resolve(Worker &worker, uint16_t vm, uint64_t va, uint8_t acces
         return make_kind(Translation::Kind::gone);
     if (!mapping.pointer) {
         result.kind = Translation::Kind::bus;
-        result.bytes = std::min<uint64_t>(result.bytes, BRGPU_PAGE_BYTES - (address & (BRGPU_PAGE_BYTES - 1)));
+        result.bytes =
+            std::min<uint64_t>(result.bytes, BRGPU_PAGE_BYTES - (address & (BRGPU_PAGE_BYTES - 1)));
         return result;
     }
     result.kind = Translation::Kind::pointer;
@@ -300,6 +302,7 @@ Translation Mmu::translate(Worker &worker, uint16_t vm, uint64_t va, uint8_t acc
             Translation result;
             uint64_t offset = va & (BRGPU_PAGE_BYTES - 1);
             result.rights = known->rights;
+            result.system = known->backing == Backing::system;
             result.bytes = known->extent - offset;
             result.pointer = known->pointer ? known->pointer + offset : nullptr;
             result.kind = known->backing == Backing::null ? Translation::Kind::null
@@ -328,8 +331,8 @@ Translation Mmu::translate(Worker &worker, uint16_t vm, uint64_t va, uint8_t acc
         if (worker.interruptions != before)
             continue;
         uint64_t offset = va & (BRGPU_PAGE_BYTES - 1);
-        bool cacheable = result.kind == Translation::Kind::pointer ||
-                         result.kind == Translation::Kind::null;
+        bool cacheable =
+            result.kind == Translation::Kind::pointer || result.kind == Translation::Kind::null;
         if (cacheable && !armed && result.bytes + offset >= BRGPU_PAGE_BYTES) {
             LocalTlb::Entry entry;
             entry.pointer = result.pointer ? result.pointer - offset : nullptr;
@@ -441,8 +444,7 @@ Access Mmu::store64(Worker &worker, uint16_t vm, uint64_t va, uint64_t value, Fa
 }
 
 Access Mmu::add64(Worker &worker, uint16_t vm, uint64_t va, uint64_t value, Fault &fault) {
-    Translation page =
-        translate(worker, vm, va, BRGPU_ACCESS_READ | BRGPU_ACCESS_WRITE);
+    Translation page = translate(worker, vm, va, BRGPU_ACCESS_READ | BRGPU_ACCESS_WRITE);
     if (page.kind == Translation::Kind::pointer && page.bytes >= sizeof(value)) {
         __atomic_fetch_add(reinterpret_cast<uint64_t *>(page.pointer), value, __ATOMIC_ACQ_REL);
         return Access::ok;

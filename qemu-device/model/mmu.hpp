@@ -50,6 +50,7 @@ struct Translation {
     uint64_t bus = 0;   // DMA address
     uint64_t bytes = 0; // contiguous, from the address asked for
     uint8_t rights = 0; // of the page
+    bool system = false;
     Fault fault;        // all but `client` and `pc`
 };
 
@@ -89,6 +90,9 @@ class Mmu {
     Access store64(Worker &worker, uint16_t vm, uint64_t va, uint64_t value, Fault &fault);
     // Atomic against everybody, the host's CPUs included, in RAM; read, then written elsewhere.
     Access add64(Worker &worker, uint16_t vm, uint64_t va, uint64_t value, Fault &fault);
+
+    // Where system memory is slow (a fault on demand): waits. May be a blocked section.
+    void delay(Worker &worker) { host_.delay(worker); }
 
     // Registers.
     uint64_t root(uint16_t vm) const { return contexts_[vm].root.load(std::memory_order_relaxed); }

@@ -13,13 +13,18 @@ namespace {
 constexpr brgpu_queue_error good = BRGPU_QUEUE_ERROR_NONE;
 constexpr brgpu_queue_error bad_field = BRGPU_QUEUE_ERROR_FIELD;
 
-brgpu_queue_error verdict(bool ok) { return ok ? good : bad_field; }
+brgpu_queue_error verdict(bool ok) {
+    return ok ? good : bad_field;
+}
 
-template <typename T> bool zero(const T &array) {
+template <typename T>
+bool zero(const T &array) {
     return std::all_of(std::begin(array), std::end(array), [](auto item) { return item == 0; });
 }
 
-bool aligned(uint64_t value, uint64_t alignment) { return (value & (alignment - 1)) == 0; }
+bool aligned(uint64_t value, uint64_t alignment) {
+    return (value & (alignment - 1)) == 0;
+}
 
 brgpu_queue_error check(const brgpu_packet_dispatch &packet) {
     if (packet.pad0 || packet.pad1 || packet.work_dim < 1 || packet.work_dim > 3)
@@ -64,8 +69,7 @@ brgpu_queue_error check(const brgpu_packet_wait &packet) {
 
 brgpu_queue_error check(const brgpu_packet_signal &packet) {
     return verdict(packet.op <= BRGPU_SIGNAL_ADD && packet.notify <= 1 && !packet.pad0 &&
-                   zero(packet.pad1) && aligned(packet.address, 8) &&
-                   aligned(packet.timestamp, 8));
+                   zero(packet.pad1) && aligned(packet.address, 8) && aligned(packet.timestamp, 8));
 }
 
 brgpu_queue_error check(const brgpu_packet_timestamp &packet) {
@@ -77,8 +81,7 @@ brgpu_queue_error check(const brgpu_packet_event &packet) {
 }
 
 brgpu_queue_error check(const brgpu_packet_call &packet) {
-    return verdict(!packet.pad0 && zero(packet.pad1) &&
-                   packet.packets <= BRGPU_MAX_CALL_PACKETS &&
+    return verdict(!packet.pad0 && zero(packet.pad1) && packet.packets <= BRGPU_MAX_CALL_PACKETS &&
                    aligned(packet.address, BRGPU_PACKET_BYTES));
 }
 

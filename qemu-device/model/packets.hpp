@@ -29,8 +29,8 @@ union Packet {
 };
 static_assert(sizeof(Packet) == BRGPU_PACKET_BYTES);
 
-// What the contract says about the packet by itself: type, flags, ranges, alignment, pads. Addresses
-// are looked at when they are used. `called`: it stands in a called buffer.
+// What the contract says about the packet by itself: type, flags, ranges, alignment, pads.
+// Addresses are looked at when they are used. `called`: it stands in a called buffer.
 brgpu_queue_error check_packet(const Packet &packet, brgpu_queue_class queue_class, bool called);
 
 const char *packet_name(uint8_t type);

@@ -70,7 +70,9 @@ static_assert(fits_the_contract());
 
 } // namespace
 
-std::span<const Product> products() { return table; }
+std::span<const Product> products() {
+    return table;
+}
 
 const Product *find_product(std::string_view name) {
     for (const Product &product : table) {

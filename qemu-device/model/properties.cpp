@@ -53,8 +53,8 @@ std::string parse_list(std::string_view text,
             if (key == name)
                 target = value;
         }
-        auto number = equals == std::string_view::npos ? std::nullopt
-                                                       : parse_number(item.substr(equals + 1));
+        auto number =
+            equals == std::string_view::npos ? std::nullopt : parse_number(item.substr(equals + 1));
         if (!target || !number)
             return "'" + std::string(item) + "' is not a setting that is known here";
         *target = *number;
@@ -65,14 +65,16 @@ std::string parse_list(std::string_view text,
 } // namespace
 
 struct Properties::Rows {
-    template <auto Member> static std::string set_count(Card &card, std::string_view value) {
+    template <auto Member>
+    static std::string set_count(Card &card, std::string_view value) {
         auto count = parse_count(value);
         if (!count)
             return want_count;
         (card.faults_.*Member).store(*count);
         return {};
     }
-    template <auto Member> static std::string get_count(Card &card) {
+    template <auto Member>
+    static std::string get_count(Card &card) {
         return show_count((card.faults_.*Member).load());
     }
     template <controller::Fault Kind>
@@ -84,7 +86,8 @@ struct Properties::Rows {
         card.shown_controller_faults_[static_cast<size_t>(Kind)].store(*count);
         return {};
     }
-    template <controller::Fault Kind> static std::string get_controller(Card &card) {
+    template <controller::Fault Kind>
+    static std::string get_controller(Card &card) {
         return show_count(card.shown_controller_faults_[static_cast<size_t>(Kind)].load());
     }
 
@@ -127,7 +130,8 @@ struct Properties::Rows {
         return show_count(card.faults_.page_faults_left());
     }
 
-    template <bool Uncorrected> static std::string set_ecc(Card &card, std::string_view value) {
+    template <bool Uncorrected>
+    static std::string set_ecc(Card &card, std::string_view value) {
         auto offset = parse_number(value);
         if (!offset || *offset >= card.options_.vram_bytes)
             return "expected an address in device memory";
@@ -170,8 +174,6 @@ struct Properties::Rows {
         if (!us || *us > 1'000'000)
             return "expected microseconds, at most 1000000";
         card.dma_.slow_dma_us.store(static_cast<uint32_t>(*us));
-        if (*us)
-            card.dma_.invalidate(0, 0); // what is mapped already would be fast
         return {};
     }
     static std::string get_slow_dma(Card &card) {
@@ -203,9 +205,7 @@ struct Properties::Rows {
         return {};
     }
 
-    static std::string resident(Card &card) {
-        return std::to_string(card.vram_.resident_bytes());
-    }
+    static std::string resident(Card &card) { return std::to_string(card.vram_.resident_bytes()); }
     static std::string tlb_hits(Card &card) { return std::to_string(card.mmu_.tlb().hits()); }
     static std::string tlb_walks(Card &card) { return std::to_string(card.mmu_.walks()); }
     static std::string interrupts(Card &card) { return std::to_string(card.events_.interrupts()); }
@@ -234,7 +234,7 @@ const Properties::Row Properties::Rows::table[] = {
      get_lost_interrupts},
     {"fault-all-ones", "count of register reads, or \"on\": the card has fallen off the bus",
      set_gone, get_gone},
-    {"fault-slow-dma", "microseconds that each access to system memory by the bus takes longer",
+    {"fault-slow-dma", "microseconds that accesses to system memory by bus, and each 64 KiB of a copy, take longer",
      set_slow_dma, get_slow_dma},
     {"fault-ecc-corrected", "VRAM address: the next read meets a corrected error", set_ecc<false>,
      nothing},
@@ -242,21 +242,26 @@ const Properties::Row Properties::Rows::table[] = {
      set_ecc<true>, nothing},
     {"fault-ecc-clear", "any value: ends both kinds of ECC fault", clear_ecc, nothing},
     {"fault-heartbeat", "\"on\": the firmware's heartbeat stops, the firmware goes on",
-     set_controller<ControllerFault::stop_heartbeat>, get_controller<ControllerFault::stop_heartbeat>},
+     set_controller<ControllerFault::stop_heartbeat>,
+     get_controller<ControllerFault::stop_heartbeat>},
     {"fault-firmware-freeze", "\"on\": the controller executes nothing",
      set_controller<ControllerFault::freeze>, get_controller<ControllerFault::freeze>},
     {"fault-firmware-crash", "any value: the firmware traps where it stands", crash_firmware,
      nothing},
     {"fault-firmware-version", "\"on\": from the next start, the firmware says another version",
-     set_controller<ControllerFault::wrong_version>, get_controller<ControllerFault::wrong_version>},
+     set_controller<ControllerFault::wrong_version>,
+     get_controller<ControllerFault::wrong_version>},
     {"fault-firmware-image", "count: a bit of the image flips on its way to the boot ROM",
-     set_controller<ControllerFault::corrupt_image>, get_controller<ControllerFault::corrupt_image>},
+     set_controller<ControllerFault::corrupt_image>,
+     get_controller<ControllerFault::corrupt_image>},
     {"fault-mailbox-drop", "count: the next replies never come",
      set_controller<ControllerFault::drop_reply>, get_controller<ControllerFault::drop_reply>},
     {"fault-mailbox-duplicate", "count: the next replies come twice",
-     set_controller<ControllerFault::duplicate_reply>, get_controller<ControllerFault::duplicate_reply>},
+     set_controller<ControllerFault::duplicate_reply>,
+     get_controller<ControllerFault::duplicate_reply>},
     {"fault-mailbox-reorder", "count: the next replies come after their successors",
-     set_controller<ControllerFault::reorder_reply>, get_controller<ControllerFault::reorder_reply>},
+     set_controller<ControllerFault::reorder_reply>,
+     get_controller<ControllerFault::reorder_reply>},
     {"fault-temperature", "millidegrees Celsius of all dies, or \"off\"", set_temperature,
      get_temperature},
     {"stat-vram-resident", "bytes of host memory behind VRAM", nullptr, resident},
@@ -269,7 +274,9 @@ const Properties::Row Properties::Rows::table[] = {
      controller_instructions},
 };
 
-std::span<const Properties::Row> Properties::all() { return Rows::table; }
+std::span<const Properties::Row> Properties::all() {
+    return Rows::table;
+}
 
 const Properties::Row *Properties::find(std::string_view name) {
     for (const Row &row : all()) {

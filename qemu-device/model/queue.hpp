@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A hardware queue: its registers, what the scheduler knows of it, and what the worker that runs its
-// front end knows of it.
+// A hardware queue: its registers, what the scheduler knows of it, and what the worker that runs
+// its front end knows of it.
 #ifndef BRGPU_MODEL_QUEUE_HPP
 #define BRGPU_MODEL_QUEUE_HPP
 
@@ -66,8 +66,8 @@ struct Queue {
 
     // The scheduler's, under its lock.
     struct {
-        bool busy = false;     // STATUS.BUSY
-        uint32_t command = 0;  // written and not yet taken
+        bool busy = false;    // STATUS.BUSY
+        uint32_t command = 0; // written and not yet taken
         uint32_t kill_error = BRGPU_QUEUE_ERROR_KILLED;
         bool front_wanted = false;
         bool front_busy = false;
@@ -94,7 +94,7 @@ struct Queue {
         uint64_t dispatch_start = 0; // TIMESTAMP
         uint64_t dispatch_id = 0;
         bool index_owed = false; // the read index in memory could not be written
-        bool started = false; // the current packet has begun: it may not be begun again
+        bool started = false;    // the current packet has begun: it may not be begun again
     } front;
 };
 

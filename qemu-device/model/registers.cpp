@@ -23,18 +23,25 @@ struct RegisterFile::Rows {
 
     static void nothing(Card &, uint32_t, uint64_t, uint64_t) {}
 
-    template <auto Value> static uint64_t constant(Card &, uint32_t) { return Value; }
-    template <auto Member> static uint64_t product(Card &card, uint32_t) {
+    template <auto Value>
+    static uint64_t constant(Card &, uint32_t) {
+        return Value;
+    }
+    template <auto Member>
+    static uint64_t product(Card &card, uint32_t) {
         return card.product_.*Member;
     }
-    template <auto Member> static uint64_t counter(Card &card, uint32_t) {
+    template <auto Member>
+    static uint64_t counter(Card &card, uint32_t) {
         std::lock_guard lock(card.counters_mutex_);
         return card.latched_.*Member;
     }
-    template <auto Member> static uint64_t queue_value(Card &card, uint32_t slot) {
+    template <auto Member>
+    static uint64_t queue_value(Card &card, uint32_t slot) {
         return (card.scheduler_.queue(slot16(slot)).get()->*Member).load();
     }
-    template <uint32_t Offset> static uint64_t event(Card &card, uint32_t cls) {
+    template <uint32_t Offset>
+    static uint64_t event(Card &card, uint32_t cls) {
         return card.events_.read(cls, Offset);
     }
     template <uint32_t Offset>
@@ -49,8 +56,8 @@ struct RegisterFile::Rows {
 
 namespace {
 
-constexpr uint64_t page_sizes = uint64_t{1} << 12 | uint64_t{1} << 16 | uint64_t{1} << 21 |
-                                uint64_t{1} << 30;
+constexpr uint64_t page_sizes =
+    uint64_t{1} << 12 | uint64_t{1} << 16 | uint64_t{1} << 21 | uint64_t{1} << 30;
 constexpr uint64_t features = BRGPU_FEATURE_COMPUTE | BRGPU_FEATURE_COPY | BRGPU_FEATURE_TENSOR |
                               BRGPU_FEATURE_FP64 | BRGPU_FEATURE_USER_QUEUES |
                               BRGPU_FEATURE_FAULT_RETRY | BRGPU_FEATURE_SAVE_AREA |
@@ -68,8 +75,8 @@ const RegisterRow Rows::identity[] = {
      constant<BRGPU_CONTRACT_MAJOR << 16 | BRGPU_CONTRACT_MINOR>, nothing},
     {BRGPU_REG_PRODUCT, 32, ro, "PRODUCT", product<&Product::pci_device>, nothing},
     {BRGPU_REG_REVISION, 32, ro, "REVISION", product<&Product::revision>, nothing},
-    {BRGPU_REG_SERIAL, 64, ro, "SERIAL",
-     [](Card &card, uint32_t) { return card.options_.serial; }, nothing},
+    {BRGPU_REG_SERIAL, 64, ro, "SERIAL", [](Card &card, uint32_t) { return card.options_.serial; },
+     nothing},
     {BRGPU_REG_FEATURES, 64, ro, "FEATURES", constant<features>, nothing},
     {BRGPU_REG_VRAM_BYTES, 64, ro, "VRAM_BYTES",
      [](Card &card, uint32_t) { return card.options_.vram_bytes; }, nothing},
@@ -209,9 +216,7 @@ const RegisterRow Rows::counters[] = {
 
 const RegisterRow Rows::queue[] = {
     {BRGPU_QUEUE_DESC, 64, rw, "QUEUE_DESC",
-     [](Card &card, uint32_t slot) {
-         return card.processor_.desc(slot16(slot)).load();
-     },
+     [](Card &card, uint32_t slot) { return card.processor_.desc(slot16(slot)).load(); },
      [](Card &card, uint32_t slot, uint64_t value, uint64_t mask) {
          auto &desc = card.processor_.desc(slot16(slot));
          desc.store(merge(desc.load(), value, mask));
@@ -222,9 +227,7 @@ const RegisterRow Rows::queue[] = {
              card.scheduler_.command(slot16(slot), static_cast<uint32_t>(value));
      }},
     {BRGPU_QUEUE_STATUS, 32, ro, "QUEUE_STATUS",
-     [](Card &card, uint32_t slot) {
-         return uint64_t{card.scheduler_.status(slot16(slot))};
-     },
+     [](Card &card, uint32_t slot) { return uint64_t{card.scheduler_.status(slot16(slot))}; },
      nothing},
     {BRGPU_QUEUE_READ_INDEX, 64, ro, "QUEUE_READ_INDEX", queue_value<&Queue::read_index>, nothing},
     {BRGPU_QUEUE_WRITE_INDEX, 64, ro, "QUEUE_WRITE_INDEX", queue_value<&Queue::write_index>,
@@ -243,25 +246,19 @@ const RegisterRow Rows::queue[] = {
 
 const RegisterRow Rows::vm[] = {
     {BRGPU_VM_ROOT, 64, rw, "VM_ROOT",
-     [](Card &card, uint32_t vm) {
-         return card.mmu_.root(static_cast<uint16_t>(vm));
-     },
+     [](Card &card, uint32_t vm) { return card.mmu_.root(static_cast<uint16_t>(vm)); },
      [](Card &card, uint32_t vm, uint64_t value, uint64_t mask) {
          auto id = static_cast<uint16_t>(vm);
          card.mmu_.set_root(id, merge(card.mmu_.root(id), value, mask));
      }},
     {BRGPU_VM_CTRL, 32, rw, "VM_CTRL",
-     [](Card &card, uint32_t vm) {
-         return uint64_t{card.mmu_.control(static_cast<uint16_t>(vm))};
-     },
+     [](Card &card, uint32_t vm) { return uint64_t{card.mmu_.control(static_cast<uint16_t>(vm))}; },
      [](Card &card, uint32_t vm, uint64_t value, uint64_t) {
          card.mmu_.set_control(static_cast<uint16_t>(vm),
                                static_cast<uint32_t>(value) & BRGPU_VM_CTRL_RETRY);
      }},
     {BRGPU_VM_STATUS, 32, w1c, "VM_STATUS",
-     [](Card &card, uint32_t vm) {
-         return uint64_t{card.mmu_.status(static_cast<uint16_t>(vm))};
-     },
+     [](Card &card, uint32_t vm) { return uint64_t{card.mmu_.status(static_cast<uint16_t>(vm))}; },
      [](Card &card, uint32_t vm, uint64_t value, uint64_t) {
          card.mmu_.clear_status(static_cast<uint16_t>(vm), static_cast<uint32_t>(value));
      }},

@@ -36,7 +36,8 @@ struct Worker {
 
     // The card's generation when the thread took up its present work: after a reset it is over.
     uint64_t generation = 0;
-    // Counts returns from a blocked section in which the epoch had moved: pointers from before are void.
+    // Counts returns from a blocked section in which the epoch had moved: pointers from before are
+    // void.
     uint64_t interruptions = 0;
     LocalTlb tlb;
 };
@@ -61,8 +62,8 @@ class SafePoints {
     uint64_t advance();
     void ask_attention();
 
-    // Whether nobody holds anything from before `epoch`. What blocked workers asked of the host counts
-    // only with `include_blocked`.
+    // Whether nobody holds anything from before `epoch`. What blocked workers asked of the host
+    // counts only with `include_blocked`.
     bool passed(uint64_t epoch, bool include_blocked) const;
     // Waits until passed(epoch, false): as long as the longest way between two safe points.
     void wait(uint64_t epoch) const;

@@ -54,7 +54,9 @@ Scheduler::Scheduler(SafePoints &points, HostPort &host, FrontEnd &front_end, ui
         workers_.push_back(points_.add_worker());
 }
 
-Scheduler::~Scheduler() { stop(); }
+Scheduler::~Scheduler() {
+    stop();
+}
 
 void Scheduler::start() {
     for (Worker *worker : workers_)
@@ -140,8 +142,7 @@ bool Scheduler::pick(Job &job) {
             job.queue = queue;
             // Others may help: with more than the piece that this worker will take, or beside the
             // front end.
-            if (sched.op && !sched.op->stopped() &&
-                sched.op->pieces_left() > (job.op ? 1u : 0u))
+            if (sched.op && !sched.op->stopped() && sched.op->pieces_left() > (job.op ? 1u : 0u))
                 list(queue);
             return true;
         }

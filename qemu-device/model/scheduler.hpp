@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Which worker does what: queues by priority, time slices among equals, a front end and an operation
-// of each queue side by side.
+// Which worker does what: queues by priority, time slices among equals, a front end and an
+// operation of each queue side by side.
 #ifndef BRGPU_MODEL_SCHEDULER_HPP
 #define BRGPU_MODEL_SCHEDULER_HPP
 
@@ -87,8 +87,8 @@ class Scheduler {
     void resume();
     bool at_rest() const;
 
-    // All queues start anew. The caller makes the old work void (HostPort::next_generation) in `mark`,
-    // which is called under the lock.
+    // All queues start anew. The caller makes the old work void (HostPort::next_generation) in
+    // `mark`, which is called under the lock.
     void reset(const std::function<void()> &mark);
 
     Times times() const;

@@ -9,11 +9,14 @@ namespace brgpu::model {
 namespace {
 
 constexpr uint8_t leaf_shifts[] = {12, 16, 21, 30};
-constexpr uint8_t table_shift = BRGPU_PT_SPAN_SHIFT(1); // a level-0 table covers an entry of level 1
+constexpr uint8_t table_shift =
+    BRGPU_PT_SPAN_SHIFT(1); // a level-0 table covers an entry of level 1
 // Beyond this many pages an invalidation takes the whole VM: probing would take longer.
 constexpr uint64_t max_probes = 512;
 
-uint64_t align_down(uint64_t va, unsigned shift) { return va >> shift << shift; }
+uint64_t align_down(uint64_t va, unsigned shift) {
+    return va >> shift << shift;
+}
 
 } // namespace
 

@@ -21,10 +21,11 @@ enum class Backing : uint8_t { vram, system, null };
 
 // One page, or one directory entry, as page tables describe it.
 struct PageEntry {
-    uint64_t base = 0;    // virtual address of the first byte
-    uint64_t address = 0; // offset in VRAM or DMA address of that byte; of a directory: of the table
-    uint8_t shift = 0;    // log2 of the bytes it covers
-    uint8_t rights = 0;   // BRGPU_ACCESS_*
+    uint64_t base = 0; // virtual address of the first byte
+    uint64_t address =
+        0;              // offset in VRAM or DMA address of that byte; of a directory: of the table
+    uint8_t shift = 0;  // log2 of the bytes it covers
+    uint8_t rights = 0; // BRGPU_ACCESS_*
     Backing backing = Backing::null;
 };
 
@@ -82,12 +83,12 @@ class SharedTlb {
     std::atomic<uint64_t> hits_{0};
 };
 
-// What one thread has translated, ready for use: 4 KiB pages with the host's pointer. Emptied at the
-// first safe point after an invalidation.
+// What one thread has translated, ready for use: 4 KiB pages with the host's pointer. Emptied at
+// the first safe point after an invalidation.
 class LocalTlb {
   public:
     struct Entry {
-        uint64_t tag = ~uint64_t{0}; // vm << 48 | page number
+        uint64_t tag = ~uint64_t{0};  // vm << 48 | page number
         std::byte *pointer = nullptr; // null: an access by bus, or a null page
         uint64_t bus = 0;             // DMA address of the page's first byte
         uint64_t extent = 0;          // bytes that are contiguous from the page's first byte

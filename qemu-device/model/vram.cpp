@@ -22,8 +22,7 @@ Vram::Vram(void *host, uint64_t bytes) : bytes_(bytes) {
         throw std::system_error(errno, std::generic_category(), "memfd for device memory");
     void *mapping = MAP_FAILED;
     if (ftruncate(fd_, static_cast<off_t>(bytes)) == 0)
-        mapping =
-            mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_, 0);
+        mapping = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_, 0);
     if (mapping == MAP_FAILED) {
         int error = errno;
         close(fd_);

@@ -10,7 +10,9 @@
 namespace brgpu::test {
 namespace {
 
-FakeHost &of(void *context) { return *static_cast<FakeHost *>(context); }
+FakeHost &of(void *context) {
+    return *static_cast<FakeHost *>(context);
+}
 
 bool inside(uint64_t address, uint64_t bytes, uint64_t base, uint64_t size) {
     return address >= base && address - base < size && bytes <= size - (address - base);
@@ -48,7 +50,9 @@ FakeHost::FakeHost()
     : ram_(static_cast<std::byte *>(mmap(nullptr, ram_bytes, PROT_READ | PROT_WRITE,
                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {}
 
-FakeHost::~FakeHost() { munmap(ram_, ram_bytes); }
+FakeHost::~FakeHost() {
+    munmap(ram_, ram_bytes);
+}
 
 brgpu_model_host_ops FakeHost::ops() {
     brgpu_model_host_ops ops = {};
@@ -71,10 +75,9 @@ brgpu_model_host_ops FakeHost::ops() {
     };
     ops.raise_vector = [](void *context, unsigned vector) { of(context).raised.at(vector)++; };
     ops.clock_ns = [](void *) {
-        return static_cast<uint64_t>(
-            std::chrono::duration_cast<std::chrono::nanoseconds>(
-                std::chrono::steady_clock::now().time_since_epoch())
-                .count());
+        return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                         std::chrono::steady_clock::now().time_since_epoch())
+                                         .count());
     };
     ops.thread_enter = [](void *context) { of(context).threads++; };
     ops.thread_exit = [](void *context) { of(context).threads--; };
@@ -257,24 +260,25 @@ brgpu_hw_queue_desc &TestQueue::desc() {
 
 void TestQueue::push(const Packet &packet) {
     uint64_t mask = (uint64_t{1} << log2_) - 1;
-    ASSERT_TRUE(eventually(
-        [&] { return written - card_.host.load(read_index) <= mask; }))
+    ASSERT_TRUE(eventually([&] { return written - card_.host.load(read_index) <= mask; }))
         << "the ring stays full";
     std::memcpy(card_.host.ram(ring_address + (written & mask) * BRGPU_PACKET_BYTES), &packet,
                 sizeof(packet));
     card_.host.store(write_index, ++written);
 }
 
-void TestQueue::ring() { brgpu_model_doorbell(card_.model, slot * 8u, 1, 8); }
+void TestQueue::ring() {
+    brgpu_model_doorbell(card_.model, slot * 8u, 1, 8);
+}
 
 void TestQueue::run(const std::vector<Packet> &packets) {
     for (const Packet &packet : packets)
         push(packet);
     ring();
-    EXPECT_TRUE(wait_read(written)) << "state " << state() << " error " << error() << " info 0x"
-                                    << std::hex << reg32(BRGPU_QUEUE_FAULT_INFO) << " address 0x"
-                                    << reg(BRGPU_QUEUE_FAULT_ADDRESS) << " pc 0x"
-                                    << reg(BRGPU_QUEUE_FAULT_PC);
+    EXPECT_TRUE(wait_read(written))
+        << "state " << state() << " error " << error() << " info 0x" << std::hex
+        << reg32(BRGPU_QUEUE_FAULT_INFO) << " address 0x" << reg(BRGPU_QUEUE_FAULT_ADDRESS)
+        << " pc 0x" << reg(BRGPU_QUEUE_FAULT_PC);
 }
 
 void TestQueue::command(uint32_t command) {
@@ -300,7 +304,9 @@ bool TestQueue::wait_read(uint64_t index, int ms) {
 
 // ---- packets ----
 
-Packet nop() { return make(BRGPU_PACKET_NOP); }
+Packet nop() {
+    return make(BRGPU_PACKET_NOP);
+}
 
 Packet copy(uint64_t src, uint64_t dst, uint32_t bytes) {
     Packet packet = make(BRGPU_PACKET_COPY);

@@ -88,7 +88,9 @@ class TestCard {
     void write64(uint64_t offset, uint64_t value) {
         brgpu_model_mmio_write(model, offset, value, 8);
     }
-    std::byte *vram(uint64_t offset) { return info.vram ? static_cast<std::byte *>(info.vram) + offset : nullptr; }
+    std::byte *vram(uint64_t offset) {
+        return info.vram ? static_cast<std::byte *>(info.vram) + offset : nullptr;
+    }
     uint64_t vram64(uint64_t offset);
     void boot();
     void set(const char *property, const char *value);
@@ -111,8 +113,8 @@ class PageTables {
   public:
     PageTables(TestCard &card, uint16_t vm);
 
-    static constexpr uint64_t rwx = BRGPU_PTE_READ | BRGPU_PTE_WRITE | BRGPU_PTE_EXEC |
-                                    BRGPU_PTE_ATOMIC;
+    static constexpr uint64_t rwx =
+        BRGPU_PTE_READ | BRGPU_PTE_WRITE | BRGPU_PTE_EXEC | BRGPU_PTE_ATOMIC;
 
     // The entry that maps va at the level; tables above it are made.
     uint64_t entry(uint64_t va, unsigned level = 0);
@@ -171,14 +173,17 @@ class TestQueue {
     uint32_t log2_;
 };
 
-inline uint64_t system(uint64_t address) { return BRGPU_VM0_SYSTEM | address; }
+inline uint64_t system(uint64_t address) {
+    return BRGPU_VM0_SYSTEM | address;
+}
 
 // Packets.
 Packet nop();
 Packet copy(uint64_t src, uint64_t dst, uint32_t bytes);
 Packet fill(uint64_t dst, uint64_t bytes, uint8_t pattern_bytes, uint64_t pattern);
 Packet write(uint64_t dst, const void *data, uint16_t bytes);
-Packet signal(uint64_t address, uint64_t value, uint8_t op = BRGPU_SIGNAL_STORE, uint8_t notify = 0);
+Packet signal(uint64_t address, uint64_t value, uint8_t op = BRGPU_SIGNAL_STORE,
+              uint8_t notify = 0);
 Packet wait(uint64_t address, uint64_t value, uint8_t compare = BRGPU_WAIT_GE);
 Packet timestamp(uint64_t address);
 Packet event(uint64_t payload);
@@ -220,15 +225,23 @@ constexpr uint32_t sw(uint32_t value, uint32_t rs, uint32_t imm) {
 constexpr uint32_t amoadd_w(uint32_t rd, uint32_t address, uint32_t value) {
     return value << 20 | address << 15 | 2u << 12 | rd << 7 | 0x2f;
 }
-constexpr uint32_t csrr(uint32_t rd, uint32_t csr) { return csr << 20 | 2u << 12 | rd << 7 | 0x73; }
+constexpr uint32_t csrr(uint32_t rd, uint32_t csr) {
+    return csr << 20 | 2u << 12 | rd << 7 | 0x73;
+}
 constexpr uint32_t branch(uint32_t funct3, uint32_t a, uint32_t b, int32_t offset) {
     auto imm = static_cast<uint32_t>(offset);
     return (imm >> 12 & 1) << 31 | (imm >> 5 & 0x3f) << 25 | b << 20 | a << 15 | funct3 << 12 |
            (imm >> 1 & 0xf) << 8 | (imm >> 11 & 1) << 7 | 0x63;
 }
-constexpr uint32_t beq(uint32_t a, uint32_t b, int32_t offset) { return branch(0, a, b, offset); }
-constexpr uint32_t bne(uint32_t a, uint32_t b, int32_t offset) { return branch(1, a, b, offset); }
-constexpr uint32_t bltu(uint32_t a, uint32_t b, int32_t offset) { return branch(6, a, b, offset); }
+constexpr uint32_t beq(uint32_t a, uint32_t b, int32_t offset) {
+    return branch(0, a, b, offset);
+}
+constexpr uint32_t bne(uint32_t a, uint32_t b, int32_t offset) {
+    return branch(1, a, b, offset);
+}
+constexpr uint32_t bltu(uint32_t a, uint32_t b, int32_t offset) {
+    return branch(6, a, b, offset);
+}
 constexpr uint32_t jump_self = 0x0000006f;
 constexpr uint32_t ret = 0x00008067;
 constexpr uint32_t ecall = 0x00000073;

@@ -11,16 +11,18 @@ constexpr uint64_t data_vram = 0x40'0000;
 constexpr uint64_t data_bytes = 0x10'0000;
 
 // *(u32 *)(*(u64 *)a0 + 4 * global id) = global id
-const std::vector<uint32_t> store_ids = {
-    rv::csrr(5, BRGPU_CSR_GLOBAL_ID), rv::slli(6, 5, 2), rv::ld(11, 10, 0),
-    rv::add(6, 6, 11),                rv::sw(5, 6, 0),   rv::ret};
+const std::vector<uint32_t> store_ids = {rv::csrr(5, BRGPU_CSR_GLOBAL_ID),
+                                         rv::slli(6, 5, 2),
+                                         rv::ld(11, 10, 0),
+                                         rv::add(6, 6, 11),
+                                         rv::sw(5, 6, 0),
+                                         rv::ret};
 const std::vector<uint32_t> forever = {rv::jump_self};
 // Counts itself in, then spins until the first word of the data is not 0.
-const std::vector<uint32_t> spin = {rv::ld(11, 10, 0),        rv::addi(5, 0, 1),
-                                    rv::addi(6, 11, 4),       rv::amoadd_w(0, 6, 5),
-                                    rv::lw(5, 11, 0),         rv::bne(5, 0, 12),
-                                    rv::ctl(BRGPU_CTL_YIELD), rv::beq(0, 0, -12),
-                                    rv::ret};
+const std::vector<uint32_t> spin = {
+    rv::ld(11, 10, 0),        rv::addi(5, 0, 1),  rv::addi(6, 11, 4),
+    rv::amoadd_w(0, 6, 5),    rv::lw(5, 11, 0),   rv::bne(5, 0, 12),
+    rv::ctl(BRGPU_CTL_YIELD), rv::beq(0, 0, -12), rv::ret};
 
 class Dispatch : public testing::Test {
   protected:
@@ -119,7 +121,8 @@ TEST_F(Dispatch, FaultsOfShadersAreTold) {
     expect_shader_fault({rv::addi(5, 10, 1), rv::amoadd_w(5, 5, 5), rv::ret},
                         BRGPU_QUEUE_ERROR_SHADER, BRGPU_FAULT_MISALIGNED);
     // To where nothing is executable: fetch.
-    expect_shader_fault({rv::addi(1, 0, 256), rv::ret}, BRGPU_QUEUE_ERROR_MMU, BRGPU_FAULT_NOT_MAPPED);
+    expect_shader_fault({rv::addi(1, 0, 256), rv::ret}, BRGPU_QUEUE_ERROR_MMU,
+                        BRGPU_FAULT_NOT_MAPPED);
     tables.map_vram(data_va, data_vram, BRGPU_PTE_READ);
     card.invalidate(BRGPU_TLB_ALL);
     expect_shader_fault({rv::addi(1, 10, 0), rv::ret}, BRGPU_QUEUE_ERROR_MMU, BRGPU_FAULT_RIGHTS);

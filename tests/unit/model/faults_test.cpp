@@ -25,11 +25,15 @@ TEST(Properties, AreNamedOnceAndExplained) {
     char why[128] = "";
     EXPECT_EQ(brgpu_model_property_set(card.model, "fault-nonsense", "1", why, sizeof(why)), -1);
     EXPECT_EQ(brgpu_model_property_get(card.model, "fault-nonsense", why, sizeof(why)), -1);
-    for (auto [name, value] :
-         {std::pair{"fault-hang-kernel", "many"}, {"fault-hang-kernel", "-1"},
-          {"fault-hang-kernel", "99999999999"}, {"fault-page", "vm="}, {"fault-page", "x=1"},
-          {"fault-stall-queue", "queue=5000"}, {"fault-slow-dma", "2000000"},
-          {"fault-ecc-corrected", "0xffffffffffffffff"}, {"fault-temperature", "hot"}}) {
+    for (auto [name, value] : {std::pair{"fault-hang-kernel", "many"},
+                               {"fault-hang-kernel", "-1"},
+                               {"fault-hang-kernel", "99999999999"},
+                               {"fault-page", "vm="},
+                               {"fault-page", "x=1"},
+                               {"fault-stall-queue", "queue=5000"},
+                               {"fault-slow-dma", "2000000"},
+                               {"fault-ecc-corrected", "0xffffffffffffffff"},
+                               {"fault-temperature", "hot"}}) {
         EXPECT_EQ(brgpu_model_property_set(card.model, name, value, why, sizeof(why)), -1)
             << name << " " << value;
         EXPECT_STRNE(why, "");
@@ -152,8 +156,8 @@ TEST(Faults, FirmwareStops) {
     card.set("fault-heartbeat", "off");
     EXPECT_TRUE(eventually([&] { return beats(period); }));
     card.set("fault-firmware-crash", "1");
-    EXPECT_TRUE(eventually(
-        [&] { return card.read32(BRGPU_REG_BOOT_STATE) == BRGPU_BOOT_STATE_CRASHED; }));
+    EXPECT_TRUE(
+        eventually([&] { return card.read32(BRGPU_REG_BOOT_STATE) == BRGPU_BOOT_STATE_CRASHED; }));
 }
 
 TEST(Faults, SlowDmaIsSlow) {
@@ -164,6 +168,9 @@ TEST(Faults, SlowDmaIsSlow) {
     auto begin = std::chrono::steady_clock::now();
     queue.run({write(system(FakeHost::bus_base), &value, 8)});
     EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(5));
+    begin = std::chrono::steady_clock::now();
+    queue.run({copy(0, system(card.host.allocate(1 << 20)), 1 << 20)});
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(40));
 }
 
 TEST(Power, AnIdleCardCostsNothing) {

@@ -95,9 +95,11 @@ TEST_F(Mmu, FaultsSayWhatAndWhere) {
                      BRGPU_ACCESS_WRITE);
     }
     uint64_t at = va + 0x4000'0000;
-    for (Bad bad : {Bad{good | BRGPU_PTE_LEAF | 0x1000, 1}, Bad{good | BRGPU_PTE_LEAF | 0x20'0000, 2},
-                    Bad{BRGPU_PTE_VALID | BRGPU_PTE_READ, 1}, Bad{good | BRGPU_PTE_LEAF | BRGPU_PTE_CONTIGUOUS, 1},
-                    Bad{BRGPU_PTE_VALID | BRGPU_PTE_PEER, 2}}) {
+    for (Bad bad :
+         {Bad{good | BRGPU_PTE_LEAF | 0x1000, 1}, Bad{good | BRGPU_PTE_LEAF | 0x20'0000, 2},
+          Bad{BRGPU_PTE_VALID | BRGPU_PTE_READ, 1},
+          Bad{good | BRGPU_PTE_LEAF | BRGPU_PTE_CONTIGUOUS, 1},
+          Bad{BRGPU_PTE_VALID | BRGPU_PTE_PEER, 2}}) {
         tables.set(at, bad.pte, bad.level);
         expect_fault(signal(at, 1), BRGPU_FAULT_ENTRY, bad.level, at, BRGPU_ACCESS_WRITE);
         at += 0x4000'0000;

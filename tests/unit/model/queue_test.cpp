@@ -67,18 +67,33 @@ TEST(Queue, RefusesBadPackets) {
     };
     auto d = [] { return dispatch(0x1000, 0x1000, 32, 32); };
     const std::vector<BadPacket> bad = {
-        {"type", BRGPU_QUEUE_ERROR_PACKET, [] { Packet p = nop(); p.bytes[0] = 11; return p; }},
-        {"type 255", BRGPU_QUEUE_ERROR_PACKET, [] { Packet p = nop(); p.bytes[0] = 255; return p; }},
-        {"flags", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(nop(), [](Packet &p) { p.nop.flags = 2; }); }},
-        {"nop pad", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(nop(), [](Packet &p) { p.nop.pad[61] = 1; }); }},
-        {"copy pad", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(copy(0, 4096, 8), [](Packet &p) { p.copy.pad1 = 1; }); }},
-        {"copy pad0", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(copy(0, 4096, 8), [](Packet &p) { p.copy.pad0 = 1; }); }},
+        {"type", BRGPU_QUEUE_ERROR_PACKET,
+         [] {
+             Packet p = nop();
+             p.bytes[0] = 11;
+             return p;
+         }},
+        {"type 255", BRGPU_QUEUE_ERROR_PACKET,
+         [] {
+             Packet p = nop();
+             p.bytes[0] = 255;
+             return p;
+         }},
+        {"flags", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(nop(), [](Packet &p) { p.nop.flags = 2; }); }},
+        {"nop pad", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(nop(), [](Packet &p) { p.nop.pad[61] = 1; }); }},
+        {"copy pad", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(copy(0, 4096, 8), [](Packet &p) { p.copy.pad1 = 1; }); }},
+        {"copy pad0", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(copy(0, 4096, 8), [](Packet &p) { p.copy.pad0 = 1; }); }},
         {"pattern 3", BRGPU_QUEUE_ERROR_FIELD, [] { return fill(0, 12, 3, 0); }},
         {"pattern 0", BRGPU_QUEUE_ERROR_FIELD, [] { return fill(0, 12, 0, 0); }},
         {"fill alignment", BRGPU_QUEUE_ERROR_FIELD, [] { return fill(2, 8, 4, 0); }},
         {"fill bytes", BRGPU_QUEUE_ERROR_FIELD, [] { return fill(0, 6, 4, 0); }},
         {"write 0", BRGPU_QUEUE_ERROR_FIELD, [] { return write(0, "", 0); }},
-        {"write 49", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(write(0, "x", 1), [](Packet &p) { p.write.bytes = 49; }); }},
+        {"write 49", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(write(0, "x", 1), [](Packet &p) { p.write.bytes = 49; }); }},
         {"barrier ops", BRGPU_QUEUE_ERROR_FIELD, [] { return barrier(2); }},
         {"wait compare", BRGPU_QUEUE_ERROR_FIELD, [] { return wait(0, 0, 4); }},
         {"wait alignment", BRGPU_QUEUE_ERROR_FIELD, [] { return wait(4, 0); }},
@@ -86,24 +101,42 @@ TEST(Queue, RefusesBadPackets) {
         {"signal notify", BRGPU_QUEUE_ERROR_FIELD, [] { return signal(0, 0, 0, 2); }},
         {"signal alignment", BRGPU_QUEUE_ERROR_FIELD, [] { return signal(12, 0); }},
         {"timestamp alignment", BRGPU_QUEUE_ERROR_FIELD, [] { return timestamp(1); }},
-        {"event pad", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(event(0), [](Packet &p) { p.event.pad1[5] = 1; }); }},
+        {"event pad", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(event(0), [](Packet &p) { p.event.pad1[5] = 1; }); }},
         {"call count", BRGPU_QUEUE_ERROR_FIELD, [] { return call(0, BRGPU_MAX_CALL_PACKETS + 1); }},
         {"call alignment", BRGPU_QUEUE_ERROR_FIELD, [] { return call(32, 1); }},
-        {"dim 0", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(d(), [](Packet &p) { p.dispatch.work_dim = 0; }); }},
-        {"dim 4", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(d(), [](Packet &p) { p.dispatch.work_dim = 4; }); }},
-        {"workgroup 0", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(d(), [](Packet &p) { p.dispatch.workgroup[0] = 0; }); }},
-        {"workgroup 1025", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(d(), [](Packet &p) { p.dispatch.workgroup[0] = 1025; }); }},
-        {"workgroup product", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(d(), [](Packet &p) { p.dispatch.work_dim = 2; p.dispatch.workgroup[0] = p.dispatch.workgroup[1] = 64; }); }},
-        {"unused dimension", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(d(), [](Packet &p) { p.dispatch.grid[2] = 2; }); }},
-        {"kernel alignment", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(d(), [](Packet &p) { p.dispatch.kernel = 0x1020; }); }},
-        {"kernarg alignment", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(d(), [](Packet &p) { p.dispatch.kernarg = 8; }); }},
-        {"local bytes", BRGPU_QUEUE_ERROR_FIELD, [&] { return with(d(), [](Packet &p) { p.dispatch.dynamic_local_bytes = 65537; }); }},
+        {"dim 0", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(d(), [](Packet &p) { p.dispatch.work_dim = 0; }); }},
+        {"dim 4", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(d(), [](Packet &p) { p.dispatch.work_dim = 4; }); }},
+        {"workgroup 0", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(d(), [](Packet &p) { p.dispatch.workgroup[0] = 0; }); }},
+        {"workgroup 1025", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(d(), [](Packet &p) { p.dispatch.workgroup[0] = 1025; }); }},
+        {"workgroup product", BRGPU_QUEUE_ERROR_FIELD,
+         [&] {
+             return with(d(), [](Packet &p) {
+                 p.dispatch.work_dim = 2;
+                 p.dispatch.workgroup[0] = p.dispatch.workgroup[1] = 64;
+             });
+         }},
+        {"unused dimension", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(d(), [](Packet &p) { p.dispatch.grid[2] = 2; }); }},
+        {"kernel alignment", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(d(), [](Packet &p) { p.dispatch.kernel = 0x1020; }); }},
+        {"kernarg alignment", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(d(), [](Packet &p) { p.dispatch.kernarg = 8; }); }},
+        {"local bytes", BRGPU_QUEUE_ERROR_FIELD,
+         [&] { return with(d(), [](Packet &p) { p.dispatch.dynamic_local_bytes = 65537; }); }},
         {"no kernel descriptor", BRGPU_QUEUE_ERROR_KERNEL, [&] { return d(); }},
-        {"address above 48 bits", BRGPU_QUEUE_ERROR_MMU, [] { return signal(uint64_t{1} << 48, 0); }},
+        {"address above 48 bits", BRGPU_QUEUE_ERROR_MMU,
+         [] { return signal(uint64_t{1} << 48, 0); }},
         {"copy wraps", BRGPU_QUEUE_ERROR_MMU, [] { return copy(~uint64_t{0} - 8, 4096, 64); }},
         {"beyond VRAM", BRGPU_QUEUE_ERROR_MMU, [] { return copy(uint64_t{64} << 20, 4096, 64); }},
-        {"no bus answer", BRGPU_QUEUE_ERROR_BUS, [] { return copy(system(0x7000'0000), 4096, 64); }},
-        {"no bus answer to a write", BRGPU_QUEUE_ERROR_BUS, [] { return signal(system(0x7000'0000), 4); }},
+        {"no bus answer", BRGPU_QUEUE_ERROR_BUS,
+         [] { return copy(system(0x7000'0000), 4096, 64); }},
+        {"no bus answer to a write", BRGPU_QUEUE_ERROR_BUS,
+         [] { return signal(system(0x7000'0000), 4); }},
     };
     TestCard card;
     for (const BadPacket &item : bad) {

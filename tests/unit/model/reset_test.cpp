@@ -10,7 +10,8 @@ void keep_busy(TestCard &card, TestQueue &queue, uint64_t target) {
     endless.copy.rows = endless.copy.slices = 0xffffffff;
     queue.push(endless);
     queue.ring();
-    EXPECT_TRUE(eventually([&] { return queue.reg(BRGPU_QUEUE_BUSY_NS) || card.host.load(target); }));
+    EXPECT_TRUE(
+        eventually([&] { return queue.reg(BRGPU_QUEUE_BUSY_NS) || card.host.load(target); }));
 }
 
 TEST(Reset, NothingOfTheTimeBeforeLeavesTheCard) {
@@ -54,8 +55,8 @@ TEST(Reset, DeviceResetByRegisterKeepsScratch) {
     keep_busy(card, queue, target);
     for (int i = 0; i < 3; i++)
         card.write32(BRGPU_REG_RESET, BRGPU_RESET_KEY | BRGPU_RESET_DEVICE);
-    EXPECT_TRUE(eventually(
-        [&] { return !(card.read32(BRGPU_REG_STATUS) & BRGPU_STATUS_RESETTING); }));
+    EXPECT_TRUE(
+        eventually([&] { return !(card.read32(BRGPU_REG_STATUS) & BRGPU_STATUS_RESETTING); }));
     EXPECT_EQ(card.read32(BRGPU_REG_GENERATION), 3u);
     EXPECT_EQ(card.read64(BRGPU_REG_SCRATCH), 77u);
     brgpu_model_reset(card.model, BRGPU_MODEL_RESET_FUNCTION);
@@ -72,8 +73,8 @@ TEST(Reset, EngineResetKillsQueuesAndKeepsTheRest) {
     waiting.ring();
     PageTables tables(card, 9);
     card.write32(BRGPU_REG_RESET, BRGPU_RESET_KEY | BRGPU_RESET_ENGINE);
-    EXPECT_TRUE(eventually(
-        [&] { return !(card.read32(BRGPU_REG_STATUS) & BRGPU_STATUS_RESETTING); }));
+    EXPECT_TRUE(
+        eventually([&] { return !(card.read32(BRGPU_REG_STATUS) & BRGPU_STATUS_RESETTING); }));
     for (TestQueue *queue : {&busy, &idle, &waiting}) {
         EXPECT_EQ(queue->state(), BRGPU_QUEUE_STATE_ERROR);
         EXPECT_EQ(queue->error(), BRGPU_QUEUE_ERROR_RESET);
@@ -125,8 +126,7 @@ TEST(Destroy, UnderLoad) {
         TestCard card;
         std::vector<std::unique_ptr<TestQueue>> queues;
         for (uint16_t slot = 0; slot < 8; slot++) {
-            queues.push_back(
-                std::make_unique<TestQueue>(card, TestQueue::Setup{.slot = slot}));
+            queues.push_back(std::make_unique<TestQueue>(card, TestQueue::Setup{.slot = slot}));
             keep_busy(card, *queues.back(), card.host.allocate(4096));
         }
     }

@@ -231,8 +231,7 @@ CommandProcessor::Step CommandProcessor::execute(Worker &worker, Queue &queue) {
     Step result = Step::next;
     switch (packet.type()) {
     case BRGPU_PACKET_DISPATCH:
-        result = dispatch(worker, queue);
-        break;
+        return dispatch(worker, queue);
     case BRGPU_PACKET_COPY:
     case BRGPU_PACKET_FILL: {
         front.started = true;

@@ -78,8 +78,11 @@ TEST_F(Dispatch, RunsAKernel) {
     EXPECT_EQ(queue.reg(BRGPU_QUEUE_WORKGROUPS), 79u);
     EXPECT_LT(card.host.load(times), card.host.load(times + 8));
     Packet empty = dispatch(kernel(0, store_ids), data_va, 0, 64);
-    queue.run({empty});
-    EXPECT_EQ(queue.reg(BRGPU_QUEUE_DISPATCHES), 2u);
+    queue.run({empty, signal(system(times), 7), empty, empty, signal(system(times + 8), 8)});
+    EXPECT_EQ(queue.reg(BRGPU_QUEUE_DISPATCHES), 4u);
+    EXPECT_EQ(card.host.load(times), 7u) << "the packet behind an empty one isn't skipped";
+    EXPECT_EQ(card.host.load(times + 8), 8u);
+    EXPECT_EQ(queue.reg(BRGPU_QUEUE_READ_INDEX), queue.written);
 }
 
 TEST_F(Dispatch, RunsOnSystemMemoryToo) {

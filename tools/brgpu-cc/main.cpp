@@ -9,6 +9,7 @@
 #include "toolchain.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -18,6 +19,7 @@
 #include <llvm/IR/DiagnosticPrinter.h>
 #include <llvm/IRReader/IRReader.h>
 #include <llvm/Linker/Linker.h>
+#include <llvm/Support/ErrorHandling.h>
 #include <llvm/Support/SourceMgr.h>
 #include <llvm/Support/raw_ostream.h>
 
@@ -85,6 +87,12 @@ class Diagnostics : public llvm::DiagnosticHandler {
   private:
     bool &failed_;
 };
+
+// LLVM ends the process on what it can't express as a diagnostic; then at least in one clear line.
+void report_fatal(void *, const char *reason, bool) {
+    report_error(std::string("the LLVM library gave up: ") + reason);
+    std::_Exit(exit_failure);
+}
 
 class Compilation {
   public:
@@ -193,6 +201,7 @@ int compile(const Options &options) {
     Toolchain toolchain;
     if (!find_toolchain(toolchain))
         return exit_no_tool;
+    llvm::install_fatal_error_handler(report_fatal);
     const TemporaryDirectory work;
     if (!work.valid())
         return exit_failure;

@@ -11,6 +11,7 @@
 #include <llvm/BinaryFormat/ELF.h>
 #include <llvm/Object/ELFObjectFile.h>
 #include <llvm/Support/DataExtractor.h>
+#include <llvm/Support/Endian.h>
 #include <llvm/Support/MathExtras.h>
 
 namespace brgpu::cc {
@@ -21,8 +22,30 @@ constexpr uint32_t default_unknown_depth = 8192;
 
 struct FunctionCode {
     uint64_t frame = 0;
+    uint64_t realignment = 0; // what rounding sp down may add to the frame
     std::set<std::string> callees;
 };
+
+// A frame with objects that need more than the ABI's 16 bytes rounds sp down: `andi sp, sp,
+// -align`, or a pair of shifts for large alignments. What that may cost isn't in .stack_sizes.
+uint64_t realignment_of(llvm::StringRef code) {
+    constexpr uint32_t andi_sp_sp = 0x00017113; // immediate zero
+    constexpr uint32_t srli_sp_sp = 0x00015113; // shift amount zero
+    uint64_t largest = 16;
+    for (size_t at = 0; at + 4 <= code.size();) {
+        const uint32_t word = llvm::support::endian::read32le(code.data() + at);
+        if ((word & 3) != 3) {
+            at += 2;
+            continue;
+        }
+        if ((word & 0xfffff) == andi_sp_sp && static_cast<int32_t>(word) < 0)
+            largest = std::max<uint64_t>(largest, -(static_cast<int32_t>(word) >> 20));
+        if ((word & 0xfc0fffff) == srli_sp_sp)
+            largest = std::max(largest, uint64_t{1} << (word >> 20 & 63));
+        at += 4;
+    }
+    return largest - 16;
+}
 
 using ElfFile = llvm::object::ELF64LEObjectFile;
 
@@ -41,8 +64,13 @@ class StackAnalysis {
                 return section.takeError();
             if (!name)
                 return name.takeError();
-            if (*section != file_.section_end())
-                by_section_[(*section)->getIndex()] = name->str();
+            if (*section == file_.section_end())
+                continue;
+            by_section_[(*section)->getIndex()] = name->str();
+            auto code = (*section)->getContents();
+            if (!code)
+                return code.takeError();
+            functions_[name->str()].realignment = realignment_of(*code);
         }
         for (const llvm::object::ELFSectionRef section : file_.sections()) {
             auto name = section.getName();
@@ -88,7 +116,7 @@ class StackAnalysis {
             for (const std::string &callee : query_.address_taken)
                 deepest = std::max(deepest, depth(callee));
         active_.erase(name);
-        const uint64_t result = function->second.frame + deepest;
+        const uint64_t result = function->second.frame + function->second.realignment + deepest;
         // Inside a cycle the number depends on where the walk came from: don't keep it.
         if (!unknown_)
             depths_[name] = result;

@@ -414,6 +414,77 @@ TEST(LanguageTest, IntegerFunctions) {
     }
 }
 
+// Vectors and structs of every size through calls that stay calls.
+TEST(LanguageTest, ArgumentsOfRealCalls) {
+    const std::string source = R"(
+        #pragma OPENCL EXTENSION cl_khr_fp16 : enable
+        #pragma OPENCL EXTENSION __cl_clang_bitfields : enable
+        #define CALL __attribute__((noinline))
+        struct Big { int a[9]; double d; float3 v; };
+        union Bits { float f; uint u; };
+        struct Fields { uint low : 5; int middle : 11; uint high : 16; };
+        CALL float16 wide(float16 x, double8 y) { return x * convert_float16((double16)(y, y)); }
+        CALL char3 narrow(char3 x, uchar2 y) { return x + (char3)(convert_char2(y), 1); }
+        CALL half4 halves(half4 x, half y) { return x * y; }
+        CALL struct Big change(struct Big b, int i) { b.a[i] += 1; b.v.y = 2 * b.v.z; return b; }
+        CALL uint bits(union Bits b) { return b.u; }
+        CALL int fields(struct Fields f) { return f.low + f.middle + f.high; }
+        CALL long many(long a, int b, float c, double d, char e, short f, long2 g, float h, int i,
+                       ulong j, float k, double l) {
+            return a + b + (long)c + (long)d + e + f + g.x + g.y + (long)h + i + j + (long)k +
+                   (long)l;
+        }
+        kernel void k(global float *out, global int *n) {
+            float16 x = 3.0f;
+            x.s7 = n[0];
+            const float16 w = wide(x, (double8)(1, 2, 3, 4, 5, 6, 7, 8));
+            out[0] = w.s0 + w.s7 + w.sf;
+            const char3 c = narrow((char3)(1, 2, n[0]), (uchar2)(10, 20));
+            out[1] = c.x + c.y + c.z;
+            out[2] = (float)halves((half4)(1.5h), (half)n[0]).w;
+            struct Big b = {{0}, 0.5, (float3)(0, 0, n[0])};
+            const struct Big r = change(b, n[0]);
+            out[3] = r.a[n[0]] + r.v.y + r.d + b.a[n[0]];
+            out[4] = bits((union Bits){.f = (float)n[0]}) == as_uint(4.0f);
+            out[5] = fields((struct Fields){3, -n[0], 500});
+            out[6] = many(1, 2, 3, 4, 5, 6, (long2)(7, 8), 9, 10, 11, 12, n[0]);
+        })";
+    const std::string c_source = R"(
+        #include <brgpu/device/brgpu_c.h>
+        #include <stdarg.h>
+        __attribute__((noinline)) static double sum(int count, ...) {
+            va_list list;
+            va_start(list, count);
+            double total = 0;
+            for (int i = 0; i < count; i++)
+                total += i % 2 ? va_arg(list, double) : va_arg(list, int);
+            va_end(list);
+            return total;
+        }
+        BRGPU_KERNEL void k(float *out, int *n) {
+            out[0] = (float)sum(n[0], 1, 2.5, 3, 4.25);
+            switch (n[0]) {
+            case 1: out[1] = 5; break;
+            case 2: out[1] = 6; break;
+            case 3: out[1] = 7; break;
+            case 4: out[1] = 8; break;
+            case 5: out[1] = 9; break;
+            default: out[1] = 10;
+            }
+        })";
+    for (const char *level : {"-O0", "-O2"}) {
+        Card card(compile_text(source, {level}));
+        const uint64_t out = card.allocate(64);
+        card.arg(out).arg(card.upload(std::vector<int>{4})).run("k", 1, 1);
+        const std::vector<float> expected = {3 + 32 + 24, 11 + 22 + 5, 6, 1 + 8 + 0.5f, 1, 499, 82};
+        EXPECT_EQ(card.download<float>(out, 7), expected) << level;
+        Card c_card(compile_text(c_source, {level}, "kernel.c"));
+        const uint64_t c_out = c_card.allocate(64);
+        c_card.arg(c_out).arg(c_card.upload(std::vector<int>{4})).run("k", 1, 1);
+        EXPECT_EQ(c_card.download<float>(c_out, 2), (std::vector<float>{10.75f, 8})) << level;
+    }
+}
+
 TEST(LanguageTest, DebugAndUnoptimisedCodeComputeTheSame) {
     for (const char *option : {"-O0", "-O1", "-O3", "-Os", "-g"}) {
         Card card(compile_file(corpus("functions.cl"), {option}));

@@ -39,7 +39,7 @@ uint64_t realignment_of(llvm::StringRef code) {
             continue;
         }
         if ((word & 0xfffff) == andi_sp_sp && static_cast<int32_t>(word) < 0)
-            largest = std::max<uint64_t>(largest, -(static_cast<int32_t>(word) >> 20));
+            largest = std::max<uint64_t>(largest, 4096 - (word >> 20));
         if ((word & 0xfc0fffff) == srli_sp_sp)
             largest = std::max(largest, uint64_t{1} << (word >> 20 & 63));
         at += 4;

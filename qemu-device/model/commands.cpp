@@ -2,6 +2,8 @@
 //
 // Commands to a queue: MAP, UNMAP, PREEMPT, KILL, RESUME, and the save area.
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <vector>
 
 #include "command_processor.hpp"
@@ -35,11 +37,46 @@ struct ImageHead {
     uint64_t call_address;
     uint32_t call_packets; // 0: not in a CALL
     uint32_t call_next;
-    Packet current;
+    uint8_t current[BRGPU_PACKET_BYTES];
     uint8_t started;
     uint8_t op_kind; // 0: none
     uint8_t pad[6];
 };
+
+void put(ImageWriter &image, const simt::DispatchParams &params) {
+    // The descriptor has a hole before its pads.
+    constexpr size_t hole =
+        offsetof(brgpu_kernel_desc, max_workgroup) + sizeof(params.kernel.max_workgroup);
+    uint8_t kernel[sizeof(params.kernel)];
+    std::memcpy(kernel, &params.kernel, sizeof(kernel));
+    std::memset(kernel + hole, 0, offsetof(brgpu_kernel_desc, pad) - hole);
+    image.put(kernel);
+    image.put(params.kernel_va);
+    image.put(params.work_dim);
+    image.put(params.grid);
+    image.put(params.workgroup);
+    image.put(params.offset);
+    image.put(params.kernarg_va);
+    image.put(params.dynamic_local_bytes);
+    image.put(params.dispatch_id);
+}
+
+simt::DispatchParams get_params(ImageReader &image) {
+    simt::DispatchParams params;
+    params.kernel = image.get<brgpu_kernel_desc>();
+    params.kernel_va = image.get<uint64_t>();
+    params.work_dim = image.get<uint32_t>();
+    for (uint32_t &value : params.grid)
+        value = image.get<uint32_t>();
+    for (uint32_t &value : params.workgroup)
+        value = image.get<uint32_t>();
+    for (uint64_t &value : params.offset)
+        value = image.get<uint64_t>();
+    params.kernarg_va = image.get<uint64_t>();
+    params.dynamic_local_bytes = image.get<uint32_t>();
+    params.dispatch_id = image.get<uint64_t>();
+    return params;
+}
 
 } // namespace
 
@@ -287,18 +324,18 @@ bool CommandProcessor::save(Worker &worker, Queue &queue, Op *op) {
         head.call_packets = front.call.packets;
         head.call_next = front.call.next;
     }
-    head.current = front.current;
+    std::memcpy(head.current, front.current.bytes, sizeof(head.current));
     head.started = front.started && op;
     head.op_kind = op ? static_cast<uint8_t>(op->kind()) : 0;
-    ImageWriter image;
+    ImageWriter image(front.config.save_bytes);
     image.put(head);
     if (op) {
         if (op->kind() == Op::Kind::dispatch)
-            image.put(static_cast<DispatchOp *>(op)->params());
+            put(image, static_cast<DispatchOp *>(op)->params());
         op->save(image);
     }
     uint64_t bytes = image.bytes().size();
-    if (bytes > front.config.save_bytes)
+    if (!image.fits())
         return false;
     Fault fault;
     uint64_t done = 0;
@@ -343,7 +380,7 @@ bool CommandProcessor::restore(Worker &worker, Queue &queue, const brgpu_hw_queu
     front.dispatch_id = head.dispatch_id;
     front.dispatch_start = head.dispatch_start;
     front.call = call;
-    front.current = head.current;
+    std::memcpy(front.current.bytes, head.current, sizeof(head.current));
     front.started = head.started != 0;
     if (!front.started)
         return head.op_kind == 0 && image.at_end();
@@ -357,7 +394,7 @@ bool CommandProcessor::restore(Worker &worker, Queue &queue, const brgpu_hw_queu
     bool good = false;
     if (head.op_kind == static_cast<uint8_t>(Op::Kind::dispatch) &&
         packet.type() == BRGPU_PACKET_DISPATCH) {
-        auto params = image.get<simt::DispatchParams>();
+        simt::DispatchParams params = get_params(image);
         params.queue_id = queue.slot;
         if (!image.good() || simt::check_dispatch(params) != simt::DispatchError::none)
             return false;

@@ -306,8 +306,11 @@ void DispatchOp::save(ImageWriter &out) const {
     out.put(next_);
     out.put(done_);
     out.put(static_cast<uint64_t>(parked_.size()));
-    for (const simt::Workgroup &group : parked_)
+    for (const simt::Workgroup &group : parked_) {
+        if (!out.fits())
+            return;
         out.put_bytes(group.save());
+    }
 }
 
 bool DispatchOp::restore(ImageReader &in) {

@@ -14,22 +14,34 @@
 
 namespace brgpu::model {
 
+// Beyond `limit` bytes nothing is kept, and fits() is false.
 class ImageWriter {
   public:
+    explicit ImageWriter(uint64_t limit) : limit_(limit) {}
+
+    // Types without padding only: what the host has there is nobody's business.
     template <typename T>
     void put(const T &value) {
-        static_assert(std::is_trivially_copyable_v<T>);
-        const auto *bytes = reinterpret_cast<const std::byte *>(&value);
-        bytes_.insert(bytes_.end(), bytes, bytes + sizeof(T));
+        static_assert(std::has_unique_object_representations_v<T>);
+        append(std::as_bytes(std::span(&value, 1)));
     }
     void put_bytes(std::span<const std::byte> bytes) {
         put(static_cast<uint64_t>(bytes.size()));
-        bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+        append(bytes);
     }
     std::span<const std::byte> bytes() const { return bytes_; }
+    bool fits() const { return fits_; }
 
   private:
+    void append(std::span<const std::byte> bytes) {
+        fits_ = fits_ && bytes.size() <= limit_ - bytes_.size();
+        if (fits_)
+            bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+    }
+
+    const uint64_t limit_;
     std::vector<std::byte> bytes_;
+    bool fits_ = true;
 };
 
 // After the first read beyond the end everything reads as zero, and good() is false.

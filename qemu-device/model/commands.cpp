@@ -166,7 +166,7 @@ void CommandProcessor::release_doorbell(Queue &queue) {
 bool CommandProcessor::finish_kill(Queue &queue) {
     auto &front = queue.front;
     bool occupied = false;
-    scheduler_->op(queue, occupied);
+    scheduler_->stop_op(queue, occupied);
     if (occupied)
         return false; // the last worker that leaves calls the front end
     if (is_mapped(queue.state.load())) {
@@ -185,11 +185,13 @@ bool CommandProcessor::finish_preempt(Worker &worker, Queue &queue) {
         finish_command(queue);
         return true;
     }
+    bool saving = front.deadline == Clock::time_point::max();
     bool occupied = false;
-    std::shared_ptr<Op> op = scheduler_->op(queue, occupied);
-    if (occupied)
+    std::shared_ptr<Op> op =
+        saving ? scheduler_->stop_op(queue, occupied) : scheduler_->op(queue, occupied);
+    if (saving && occupied)
         return false;
-    if (front.deadline == Clock::time_point::max()) {
+    if (saving) {
         if (front.config.save_area && save(worker, queue, op.get())) {
             unmap(queue, BRGPU_QUEUE_STATE_PREEMPTED);
             finish_command(queue);

@@ -154,8 +154,9 @@ void Scheduler::release(Job &job) {
     auto &sched = job.queue->sched;
     if (job.op) {
         sched.op_workers--;
-        bool over = job.op->stopped() || job.op->finished();
-        if (sched.op == job.op && sched.op_workers == 0 && over)
+        // This worker may have come late to an operation that is over; the one that the queue has
+        // now is looked at.
+        if (sched.op_workers == 0 && sched.op && (sched.op->stopped() || sched.op->finished()))
             sched.front_wanted = true;
     } else {
         sched.front_busy = false;
@@ -258,6 +259,11 @@ void Scheduler::thread_main(Worker &worker) {
         if (pick(job)) {
             busy_++;
             account(true, job.op.get(), now);
+            // Of two that came together only one was told.
+            bool more = std::any_of(lists_.begin(), lists_.end(),
+                                    [](const auto &waiting) { return !waiting.empty(); });
+            if (more && sleepers_)
+                work_.notify_one();
             lock.unlock();
             run(worker, job);
             lock.lock();
@@ -493,13 +499,24 @@ void Scheduler::set_op(Queue &queue, std::shared_ptr<Op> op) {
     if (queue.sched.dead)
         return;
     std::swap(queue.sched.op, op);
-    if (queue.sched.op && queue.sched.command == BRGPU_QUEUE_CMD_KILL)
+    uint32_t command = queue.sched.command;
+    if (queue.sched.op && (command == BRGPU_QUEUE_CMD_KILL || command == BRGPU_QUEUE_CMD_PREEMPT))
         queue.sched.op->stop();
     list_if_runnable(queue);
 }
 
 std::shared_ptr<Op> Scheduler::op(Queue &queue, bool &occupied) {
     std::lock_guard lock(mutex_);
+    occupied = queue.sched.op_workers != 0;
+    return queue.sched.op;
+}
+
+std::shared_ptr<Op> Scheduler::stop_op(Queue &queue, bool &occupied) {
+    std::lock_guard lock(mutex_);
+    if (queue.sched.op) {
+        queue.sched.op->stop();
+        points_.ask_attention();
+    }
     occupied = queue.sched.op_workers != 0;
     return queue.sched.op;
 }

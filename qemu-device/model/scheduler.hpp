@@ -103,6 +103,8 @@ class Scheduler {
     void set_op(Queue &queue, std::shared_ptr<Op> op);
     // The operation, and whether workers are in it.
     std::shared_ptr<Op> op(Queue &queue, bool &occupied);
+    // As op(), and stops it: no worker enters any more.
+    std::shared_ptr<Op> stop_op(Queue &queue, bool &occupied);
     void want_front(Queue &queue);
 
   private:

@@ -85,19 +85,19 @@ struct brgpu_model_host_ops {
 };
 
 struct brgpu_model_config {
-    size_t struct_size;        /* sizeof(struct brgpu_model_config) */
-    uint32_t abi_version;      /* BRGPU_MODEL_ABI_VERSION */
-    const char *product;       /* "br106", "br110", "br166" */
-    uint64_t vram_bytes;       /* 0: as the product table says; else a multiple of 2 MiB, at least 16 MiB */
-    uint64_t aperture_bytes;   /* BAR 2, power of two; 0: smallest power of two that holds VRAM */
+    size_t struct_size;      /* sizeof(struct brgpu_model_config) */
+    uint32_t abi_version;    /* BRGPU_MODEL_ABI_VERSION */
+    const char *product;     /* "br106", "br110", "br166" */
+    uint64_t vram_bytes;     /* 0: the product's; else a multiple of 2 MiB, at least 16 MiB */
+    uint64_t aperture_bytes; /* BAR 2, power of two; 0: smallest power of two that holds VRAM */
     /*
      * VRAM that the host provides (vram_bytes long, page aligned, shared mapping where the host
      * wants to map it elsewhere), or NULL: the model makes its own memfd (brgpu_model_vram_fd()).
      */
     void *vram;
-    uint32_t workers;          /* engine threads; 0: one per online CPU, at most 16 */
-    uint32_t deterministic;    /* 1: one worker, fixed order, for debugging and differential tests */
-    uint64_t serial;           /* serial number in the identity registers; 0: derived from product */
+    uint32_t workers;       /* engine threads; 0: one per online CPU, at most 16 */
+    uint32_t deterministic; /* 1: one worker, fixed order, for debugging and differential tests */
+    uint64_t serial;        /* serial number in the identity registers; 0: derived from product */
 };
 
 /*
@@ -114,9 +114,9 @@ BRGPU_MODEL_API void brgpu_model_destroy(brgpu_model *model);
 struct brgpu_model_info {
     size_t struct_size;
     const char *product;
-    uint16_t pci_device;       /* 0xb106, 0xb110, 0xb166 (vendor 0x1234) */
+    uint16_t pci_device; /* 0xb106, 0xb110, 0xb166 (vendor 0x1234) */
     uint8_t pci_revision;
-    uint64_t bar_bytes[6];     /* by BAR index; 0: absent */
+    uint64_t bar_bytes[6]; /* by BAR index; 0: absent */
     uint32_t msix_vectors;
     uint64_t msix_table_offset; /* in BAR 0 */
     uint64_t msix_pba_offset;   /* in BAR 0 */

@@ -51,7 +51,7 @@ struct Translation {
     uint64_t bytes = 0; // contiguous, from the address asked for
     uint8_t rights = 0; // of the page
     bool system = false;
-    Fault fault;        // all but `client` and `pc`
+    Fault fault; // all but `client` and `pc`
 };
 
 enum class May : uint8_t { block, not_block };

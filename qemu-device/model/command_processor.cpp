@@ -311,7 +311,6 @@ CommandProcessor::Step CommandProcessor::signal(Worker &worker, Queue &queue) {
         result = write_timestamp(worker, queue, vm, packet.timestamp);
     if (result != Step::next)
         return result;
-    std::atomic_thread_fence(std::memory_order_seq_cst);
     Fault fault;
     Access access = packet.op == BRGPU_SIGNAL_ADD
                         ? parts_.mmu.add64(worker, vm, packet.address, packet.value, fault)

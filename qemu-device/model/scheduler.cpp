@@ -46,8 +46,7 @@ bool Turn::over(Worker &worker) {
 
 Scheduler::Scheduler(SafePoints &points, HostPort &host, FrontEnd &front_end, uint32_t queues,
                      uint32_t threads)
-    : points_(points), host_(host), front_end_(front_end), thread_count_(threads),
-      stalled_(queues, false) {
+    : points_(points), host_(host), front_end_(front_end), stalled_(queues, false) {
     for (uint32_t slot = 0; slot < queues; slot++)
         slots_.push_back(std::make_shared<Queue>(static_cast<uint16_t>(slot)));
     for (uint32_t i = 0; i < threads; i++)

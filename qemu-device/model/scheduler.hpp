@@ -133,7 +133,6 @@ class Scheduler {
     SafePoints &points_;
     HostPort &host_;
     FrontEnd &front_end_;
-    const uint32_t thread_count_;
     std::vector<Worker *> workers_;
     std::vector<std::thread> threads_;
 

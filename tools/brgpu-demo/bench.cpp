@@ -21,7 +21,7 @@ std::vector<std::byte> read_file(const std::string &path) {
         throw std::runtime_error(fmt::format("{}: {}", path, std::strerror(errno)));
     const std::vector<char> data(std::istreambuf_iterator<char>(file), {});
     const auto *start = reinterpret_cast<const std::byte *>(data.data());
-    return {start, start + data.size()};
+    return std::vector<std::byte>(start, start + data.size());
 }
 
 uint32_t next(uint32_t &state) {

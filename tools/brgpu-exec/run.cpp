@@ -28,7 +28,7 @@ std::vector<std::byte> read_file(const std::string &path) {
     if (file.bad())
         throw UsageError(fmt::format("{}: read error", path));
     const auto *start = reinterpret_cast<const std::byte *>(bytes.data());
-    return {start, start + bytes.size()};
+    return std::vector<std::byte>(start, start + bytes.size());
 }
 
 // Written to a file beside and renamed, so that a failure leaves no half file.

@@ -25,7 +25,7 @@ Bytes read_file(const std::string &path) {
         throw Error(fmt::format("{}: reading failed", path));
     const std::string content = std::move(text).str();
     const auto *first = reinterpret_cast<const std::byte *>(content.data());
-    return {first, first + content.size()};
+    return std::vector<std::byte>(first, first + content.size());
 }
 
 void write_file(const std::string &path, std::span<const std::byte> bytes, bool secret) {

@@ -103,7 +103,7 @@ std::string unbound_cards() {
 /// Ends every process but this one, and waits for them.
 std::vector<std::string> end_all_processes() {
     ::kill(-1, SIGKILL);
-    const auto limit = std::chrono::steady_clock::now() + 10s;
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     // Process 1 inherits every process whose parent is gone.
     for (;;) {
         const pid_t pid = ::waitpid(-1, nullptr, WNOHANG);

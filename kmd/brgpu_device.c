@@ -51,6 +51,19 @@ void brgpu_device_wedge(struct brgpu_device *brgpu, const char *why)
 	queue_work(brgpu->reset_wq, &brgpu->wedge_work);
 }
 
+/* A card may fall off the bus without anybody telling. */
+static bool device_watch_presence(struct brgpu_device *brgpu)
+{
+	if (!brgpu_device_is_gone(brgpu)) {
+		brgpu->absences = 0;
+		return true;
+	}
+	/* A read may fail once: what does not come back is gone. */
+	if (++brgpu->absences == 2)
+		brgpu_device_wedge(brgpu, "it does not answer any more");
+	return false;
+}
+
 static void device_watch_work(struct work_struct *work)
 {
 	struct brgpu_device *brgpu = container_of(work, struct brgpu_device, watch.work);
@@ -59,6 +72,10 @@ static void device_watch_work(struct work_struct *work)
 
 	if (!drm_dev_enter(&brgpu->drm, &idx))
 		return;
+	if (!device_watch_presence(brgpu)) {
+		drm_dev_exit(idx);
+		goto again;
+	}
 	/* What a lost interrupt left lying. */
 	brgpu_irq_poll(brgpu);
 
@@ -83,6 +100,7 @@ static void device_watch_work(struct work_struct *work)
 
 	if (!brgpu->fw_dead)
 		brgpu_hwmon_update(brgpu);
+again:
 	queue_delayed_work(system_wq, &brgpu->watch, msecs_to_jiffies(WATCH_MS));
 }
 

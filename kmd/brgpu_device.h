@@ -127,6 +127,7 @@ struct brgpu_device {
 	struct delayed_work watch;
 	u32 last_heartbeat;
 	unsigned long heartbeat_seen;	/* jiffies */
+	u32 absences;			/* looks in a row at a card that did not answer */
 	bool fw_dead;
 
 	atomic_t queue_resets;

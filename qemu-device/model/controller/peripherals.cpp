@@ -20,12 +20,9 @@ constexpr std::uint32_t status_bits =
 /// More events than any honest firmware posts between two wake-ups; a dishonest one loses the rest.
 constexpr std::size_t max_events = 256;
 
-// Two names of one value, in two contracts: that both sides are equal is what is asserted.
-// NOLINTBEGIN(misc-redundant-expression)
 static_assert(BRGPU_CTL_STATUS_READY == BRGPU_STATUS_READY);
 static_assert(BRGPU_CTL_STATUS_FAILED == BRGPU_STATUS_FAILED);
 static_assert(BRGPU_CTL_STATUS_THROTTLED == BRGPU_STATUS_THROTTLED);
-// NOLINTEND(misc-redundant-expression)
 static_assert(BRGPU_CTL_SHARED_RESPONSES == BRGPU_MBOX_RESPONSES - BRGPU_SHARED_BASE);
 static_assert(BRGPU_CTL_SHARED_LOG == BRGPU_FW_LOG - BRGPU_SHARED_BASE);
 static_assert(BRGPU_CTL_SHARED_CRASH == BRGPU_FW_CRASH - BRGPU_SHARED_BASE);

@@ -53,13 +53,14 @@ std::vector<uint8_t> note_bytes(const KernelInfo &kernel) {
     }
     header.string_bytes = static_cast<uint32_t>(strings.size());
 
-    constexpr uint32_t name_bytes = sizeof(BRGPU_NOTE_NAME);
+    static constexpr char note_name[] = BRGPU_NOTE_NAME;
+    constexpr uint32_t name_bytes = sizeof(note_name);
     std::vector<uint8_t> bytes;
     append(bytes, name_bytes);
     append(bytes, static_cast<uint32_t>(sizeof(header) + args.size() * sizeof(brgpu_note_arg) +
                                         strings.size()));
     append(bytes, uint32_t{BRGPU_NOTE_KERNEL});
-    bytes.insert(bytes.end(), BRGPU_NOTE_NAME, BRGPU_NOTE_NAME + name_bytes);
+    bytes.insert(bytes.end(), std::begin(note_name), std::end(note_name));
     bytes.resize((bytes.size() + 3) / 4 * 4);
     append(bytes, header);
     for (const brgpu_note_arg &arg : args)

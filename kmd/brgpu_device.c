@@ -125,6 +125,17 @@ static void device_release(struct drm_device *drm, void *data)
 	mutex_destroy(&brgpu->reset_lock);
 }
 
+/* Ends all that the card does: queues, DMA, interrupts, firmware. VRAM keeps its content. */
+static int device_reset(struct brgpu_device *brgpu)
+{
+	u32 status;
+
+	brgpu_write32(brgpu, BRGPU_REG_RESET, BRGPU_RESET_KEY | BRGPU_RESET_DEVICE);
+	return read_poll_timeout(brgpu_read32, status,
+				 !(status & BRGPU_STATUS_RESETTING) || status == U32_MAX, 1000,
+				 STOP_TIMEOUT_MS * 1000, true, brgpu, BRGPU_REG_STATUS);
+}
+
 static u64 device_read(void *ctx, u32 offset, unsigned int bytes)
 {
 	return bytes == 8 ? brgpu_read64(ctx, offset) : brgpu_read32(ctx, offset);
@@ -184,6 +195,13 @@ int brgpu_device_init(struct brgpu_device *brgpu)
 		 brgpu->ident.vram_bytes >> 20, brgpu->ident.aperture_bytes >> 20,
 		 brgpu->ident.queues);
 
+	/* A driver before this one may have lost the card, or died, with queues mapped. */
+	ret = device_reset(brgpu);
+	if (ret) {
+		drm_err(drm, "the card does not come out of its reset\n");
+		return ret;
+	}
+
 	brgpu->sched_wq = alloc_workqueue("brgpu-sched", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!brgpu->sched_wq)
 		return -ENOMEM;
@@ -238,18 +256,13 @@ err_sched_wq:
 /* After drm_dev_unplug(): nobody but this function touches the hardware. */
 void brgpu_device_stop(struct brgpu_device *brgpu)
 {
-	u32 status;
-
 	cancel_delayed_work_sync(&brgpu->watch);
 	brgpu_mbox_close(brgpu);
 
 	if (!brgpu_device_is_gone(brgpu)) {
 		brgpu_irq_disable(brgpu);
 		brgpu_fw_halt(brgpu);
-		brgpu_write32(brgpu, BRGPU_REG_RESET, BRGPU_RESET_KEY | BRGPU_RESET_DEVICE);
-		if (read_poll_timeout(brgpu_read32, status,
-				      !(status & BRGPU_STATUS_RESETTING) || status == U32_MAX, 1000,
-				      STOP_TIMEOUT_MS * 1000, true, brgpu, BRGPU_REG_STATUS))
+		if (device_reset(brgpu))
 			drm_warn(&brgpu->drm, "the card does not come out of its reset\n");
 	}
 	brgpu_irq_fini(brgpu);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/dma-mapping.h>
-#include <linux/dmapool.h>
 #include <linux/iopoll.h>
 
 #include <drm/drm_managed.h>
@@ -117,7 +116,6 @@ static void device_release(struct drm_device *drm, void *data)
 
 	brgpu_migrate_fini(brgpu);
 	brgpu_ttm_fini(brgpu);
-	dma_pool_destroy(brgpu->pt_pool);
 	destroy_workqueue(brgpu->reset_wq);
 	destroy_workqueue(brgpu->sched_wq);
 	ida_destroy(&brgpu->slot_ida);
@@ -210,14 +208,9 @@ int brgpu_device_init(struct brgpu_device *brgpu)
 		ret = -ENOMEM;
 		goto err_sched_wq;
 	}
-	brgpu->pt_pool = dma_pool_create("brgpu-pt", drm->dev, BRGPU_PT_BYTES, BRGPU_PT_BYTES, 0);
-	if (!brgpu->pt_pool) {
-		ret = -ENOMEM;
-		goto err_reset_wq;
-	}
 	ret = brgpu_irq_init(brgpu);
 	if (ret)
-		goto err_pool;
+		goto err_reset_wq;
 	ret = brgpu_fw_start(brgpu);
 	if (ret)
 		goto err_irq;
@@ -244,8 +237,6 @@ err_fw:
 err_irq:
 	brgpu_irq_disable(brgpu);
 	brgpu_irq_fini(brgpu);
-err_pool:
-	dma_pool_destroy(brgpu->pt_pool);
 err_reset_wq:
 	destroy_workqueue(brgpu->reset_wq);
 err_sched_wq:

@@ -35,7 +35,6 @@
 
 struct brgpu_hwq;
 struct brgpu_vm;
-struct dma_pool;
 
 /**
  * DOC: lock order
@@ -97,7 +96,6 @@ struct brgpu_device {
 	struct brgpu_mbox mbox;
 	struct brgpu_tlb tlb;
 	struct brgpu_migrate migrate;
-	struct dma_pool *pt_pool;
 
 	/* Runs jobs of all schedulers; a work of it is part of signalling fences. */
 	struct workqueue_struct *sched_wq;

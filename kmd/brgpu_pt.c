@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/dmapool.h>
+#include <linux/dma-mapping.h>
 #include <linux/slab.h>
 
 #include "brgpu_device.h"
@@ -11,7 +11,8 @@
  * Tables lie in coherent system memory: the CPU fills them without going over the bus, they need no
  * visible VRAM and are never in the way of an eviction; the device's walks pay for it, and its TLB
  * and large pages make them few. What the entries mean is in core/brgpu_core_pt.c; this file gives
- * memory.
+ * memory. Not from a dma_pool: clients may keep tables after the device has left sysfs, which a
+ * pool must not outlive.
  */
 
 struct brgpu_pt_table *brgpu_pt_table_alloc(struct brgpu_device *brgpu, unsigned int level)
@@ -21,7 +22,8 @@ struct brgpu_pt_table *brgpu_pt_table_alloc(struct brgpu_device *brgpu, unsigned
 	if (!table)
 		return NULL;
 	INIT_LIST_HEAD(&table->link);
-	table->core.entries = dma_pool_zalloc(brgpu->pt_pool, GFP_KERNEL, &table->dma);
+	table->core.entries = dma_alloc_coherent(brgpu->drm.dev, BRGPU_PT_BYTES, &table->dma,
+						 GFP_KERNEL);
 	if (!table->core.entries)
 		goto err_table;
 	table->core.address = table->dma;
@@ -35,7 +37,8 @@ struct brgpu_pt_table *brgpu_pt_table_alloc(struct brgpu_device *brgpu, unsigned
 	return table;
 
 err_entries:
-	dma_pool_free(brgpu->pt_pool, table->core.entries, table->dma);
+	dma_free_coherent(brgpu->drm.dev, BRGPU_PT_BYTES, table->core.entries,
+			  table->dma);
 err_table:
 	kfree(table);
 	return NULL;
@@ -43,7 +46,8 @@ err_table:
 
 void brgpu_pt_table_free(struct brgpu_device *brgpu, struct brgpu_pt_table *table)
 {
-	dma_pool_free(brgpu->pt_pool, table->core.entries, table->dma);
+	dma_free_coherent(brgpu->drm.dev, BRGPU_PT_BYTES, table->core.entries,
+			  table->dma);
 	kfree(table->core.children);
 	kfree(table);
 }

@@ -30,8 +30,8 @@ fault_guest() {
     "$(dirname "${BASH_SOURCE[0]}")/host.py" "$scratch/qmp" "$scratch/share" &
     agent=$!
     "$BUILD/bin/brgpu-guest" --kernel "$KERNEL" --timeout 240 --qmp "$scratch/qmp" --share "$scratch/share" \
-        --env "TREE=$TREE" --env BUILD="$BUILD" --env KERNEL="$KERNEL" --env MODULE="$module" --module "$module" "$@" -- bash "$script" in-guest </dev/null \
-        >"$scratch/out" 2>"$scratch/err"
+        --env "TREE=$TREE" --env BUILD="$BUILD" --env KERNEL="$KERNEL" --env MODULE="$module" \
+        --module "$module" "$@" -- bash "$script" in-guest </dev/null >"$scratch/out" 2>"$scratch/err"
     code=$?
     kill "$agent" 2>/dev/null
     wait "$agent" 2>/dev/null

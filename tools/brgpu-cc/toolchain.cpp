@@ -41,7 +41,7 @@ fs::path find_tool(const char *variable, const char *llvm_name,
     if (const char *override_path = std::getenv(variable);
         override_path != nullptr && *override_path != '\0')
         return is_executable(override_path) ? fs::path(override_path) : fs::path();
-    const fs::path in_llvm = fs::path("/usr/lib/llvm-19/bin") / llvm_name;
+    fs::path in_llvm = fs::path("/usr/lib/llvm-19/bin") / llvm_name;
     if (is_executable(in_llvm))
         return in_llvm;
     for (const char *name : path_names)

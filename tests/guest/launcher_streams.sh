@@ -16,6 +16,7 @@ pwd
 echo "to error" >&2
 echo "$MARK"
 id -u
+nproc
 cat ../seen
 wc -c
 sha256sum <"$BRGPU_EXCHANGE/sent"
@@ -26,7 +27,8 @@ sleep 1000 &
 exit 42
 EOF
 head -c 3000000 /dev/urandom >"$scratch/share/sent"
-"$BUILD/bin/brgpu-guest" --kernel "$KERNEL" --timeout 180 --no-card --no-module --share "$scratch/share" \
+"$BUILD/bin/brgpu-guest" --kernel "$KERNEL" --timeout 180 --cpus 3 --no-card --no-module \
+    --share "$scratch/share" \
     --env MARK="a  b'c" --json "$scratch/summary" -- bash "$scratch/script" \
     <"$scratch/input" >"$scratch/out" 2>"$scratch/err"
 code=$?
@@ -35,6 +37,7 @@ code=$?
     echo "$scratch/here"
     echo "a  b'c"
     echo 0
+    echo 3
     echo "of the host"
     wc -c <"$scratch/input"
     sha256sum <"$scratch/share/sent"

@@ -109,6 +109,13 @@ TEST_F(GuestCommand, ArgumentsOfTheUserComeLast) {
     EXPECT_TRUE(kernel_command_line("brgpu.x=1").ends_with(" brgpu.x=1"));
 }
 
+// QEMU before 8.1 mixes up code that one processor patches while another one runs it.
+TEST_F(GuestCommand, TheKernelBootsOnOneProcessor) {
+    options.cpus = 4;
+    EXPECT_TRUE(has(command(), "-smp", "4"));
+    EXPECT_NE(kernel_command_line("").find(" maxcpus=1 "), std::string::npos);
+}
+
 class GuestOptions : public ::testing::Test {
   protected:
     std::optional<Options> parse(std::vector<std::string> words) {

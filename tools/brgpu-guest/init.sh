@@ -27,6 +27,11 @@ while read -r module; do
     insmod "/modules/$module" || fail "cannot load $module"
 done </modules/order
 
+# The launcher boots on one processor (maxcpus=1): it says why.
+for cpu in /sys/devices/system/cpu/cpu[0-9]*/online; do
+    [ ! -e "$cpu" ] || [ "$(cat "$cpu")" = 1 ] || echo 1 >"$cpu" || fail "cannot start ${cpu%/online}"
+done
+
 options=trans=virtio,version=9p2000.L,msize=512000
 mount -t 9p -o "ro,cache=loose,$options" brgpu-root /newroot ||
     fail "cannot mount the host's root over 9p"

@@ -32,12 +32,14 @@ std::string kernel_command_line(const std::string &append) {
     // loglevel=7: all but debug messages; the console is a log file and not the command's output.
     // The watchdogs' limits are those of real processors; an emulated one may stand still for long.
     // mitigations=off: nothing in here is worth attacking, and emulated retpolines are slow.
+    // maxcpus=1: the kernel patches its own code while it boots, and QEMU before 8.1 may go on with
+    // an old translation when another processor runs there ("Oops: int3"). init starts the others.
     // lsm, initcall_blacklist: security modules, a random-number self-test and BPF's type checks
     // cost a quarter of the boot, and nothing here uses them.
     std::string line =
         "console=ttyS0 loglevel=7 panic=-1 oops=panic mitigations=off tsc=reliable no_timer_check "
         "watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=100 random.trust_cpu=on lsm=capability "
-        "cryptomgr.notests=1 initcall_blacklist=jent_mod_init,bpf_tcp_ca_kfunc_init,"
+        "maxcpus=1 cryptomgr.notests=1 initcall_blacklist=jent_mod_init,bpf_tcp_ca_kfunc_init,"
         "bpf_dummy_struct_ops_init,bpf_prog_test_run_init";
     if (!append.empty())
         line += " " + append;

@@ -318,7 +318,7 @@ class Parser {
         if (d.isa_major != BRGPU_ISA_MAJOR || d.isa_minor > BRGPU_ISA_MINOR)
             bad("kernel %s: for ISA %u.%u, this is %u.%u: compile it again", name, d.isa_major,
                 d.isa_minor, BRGPU_ISA_MAJOR, BRGPU_ISA_MINOR);
-        if (d.flags & ~BRGPU_KERNEL_FLAGS || d.pad[0] || d.pad[1] || d.pad[2])
+        if (d.flags & ~BRGPU_KERNEL_FLAGS || d.pad0 || d.pad1[0] || d.pad1[1] || d.pad1[2])
             bad("kernel %s: unknown flags or a pad not zero", name);
         if (d.kernarg_bytes > BRGPU_MAX_KERNARG_BYTES)
             bad("kernel %s: %u bytes of arguments", name, d.kernarg_bytes);

@@ -125,7 +125,7 @@ struct brgpu_model_info {
     uint64_t serial;
 };
 /* Fills the first info->struct_size bytes. Returns 0, or -1 for a struct_size of 0. */
-BRGPU_MODEL_API int brgpu_model_info(const brgpu_model *model, struct brgpu_model_info *info);
+BRGPU_MODEL_API int brgpu_model_get_info(const brgpu_model *model, struct brgpu_model_info *info);
 /* The memfd behind VRAM, owned by the model; -1 where the host provided the memory. */
 BRGPU_MODEL_API int brgpu_model_vram_fd(const brgpu_model *model);
 

@@ -122,7 +122,7 @@ void brgpu_model_destroy(brgpu_model *model) {
     delete model;
 }
 
-int brgpu_model_info(const brgpu_model *model, struct brgpu_model_info *info) {
+int brgpu_model_get_info(const brgpu_model *model, struct brgpu_model_info *info) {
     if (!model || !info || info->struct_size == 0)
         return -1;
     const Product &product = model->card->product();

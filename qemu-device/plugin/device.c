@@ -390,7 +390,7 @@ static bool create_model(BrgpuDevice *s, Error **errp) {
         return false;
     }
     s->info.struct_size = sizeof(s->info);
-    if (brgpu_model_info(s->model, &s->info) < 0) {
+    if (brgpu_model_get_info(s->model, &s->info) < 0) {
         error_setg(errp, "the model tells nothing about itself");
         return false;
     }

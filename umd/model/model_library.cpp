@@ -59,7 +59,7 @@ Library load_library() {
               path.c_str(), library.abi_version(), BRGPU_MODEL_ABI_VERSION);
     find(handle, "brgpu_model_create", library.create);
     find(handle, "brgpu_model_destroy", library.destroy);
-    find(handle, "brgpu_model_info", library.info);
+    find(handle, "brgpu_model_get_info", library.info);
     find(handle, "brgpu_model_vram_fd", library.vram_fd);
     find(handle, "brgpu_model_mmio_read", library.mmio_read);
     find(handle, "brgpu_model_mmio_write", library.mmio_write);

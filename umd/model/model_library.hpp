@@ -16,7 +16,7 @@ namespace brgpu::umd::model {
 struct Library {
     decltype(&brgpu_model_create) create;
     decltype(&brgpu_model_destroy) destroy;
-    decltype(&brgpu_model_info) info;
+    decltype(&brgpu_model_get_info) info;
     decltype(&brgpu_model_vram_fd) vram_fd;
     decltype(&brgpu_model_mmio_read) mmio_read;
     decltype(&brgpu_model_mmio_write) mmio_write;

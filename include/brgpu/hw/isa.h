@@ -261,10 +261,11 @@ struct brgpu_kernel_desc {
     uint32_t private_bytes; /* a lane, multiple of 16, at most BRGPU_MAX_PRIVATE_BYTES */
     uint16_t required_workgroup[3]; /* 0, 0, 0: any */
     uint16_t max_workgroup; /* work-items, 0: BRGPU_MAX_WORKGROUP */
-    uint64_t pad[3];        /* zero */
+    uint32_t pad0;          /* zero */
+    uint64_t pad1[3];       /* zero */
 };
 BRGPU_ASSERT_SIZE(struct brgpu_kernel_desc, 64);
 BRGPU_ASSERT_OFFSET(struct brgpu_kernel_desc, entry_offset, 8);
-BRGPU_ASSERT_OFFSET(struct brgpu_kernel_desc, pad, 40);
+BRGPU_ASSERT_OFFSET(struct brgpu_kernel_desc, pad1, 40);
 
 #endif /* BRGPU_HW_ISA_H */

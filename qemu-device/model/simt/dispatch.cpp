@@ -59,7 +59,7 @@ DispatchError check_dispatch(const DispatchParams &p) noexcept {
         return DispatchError::magic;
     if (k.isa_major != BRGPU_ISA_MAJOR || k.isa_minor > BRGPU_ISA_MINOR)
         return DispatchError::isa_version;
-    if ((k.flags & ~BRGPU_KERNEL_FLAGS) != 0 || k.pad[0] || k.pad[1] || k.pad[2])
+    if ((k.flags & ~BRGPU_KERNEL_FLAGS) != 0 || k.pad0 || k.pad1[0] || k.pad1[1] || k.pad1[2])
         return DispatchError::reserved;
     const uint64_t entry = p.kernel_va + static_cast<uint64_t>(k.entry_offset);
     if (entry % 2 != 0 || entry >= global_limit)

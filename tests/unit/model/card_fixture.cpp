@@ -117,7 +117,7 @@ TestCard::TestCard(const Setup &setup) {
     if (!model)
         throw std::runtime_error(why);
     info.struct_size = sizeof(info);
-    brgpu_model_info(model, &info);
+    brgpu_model_get_info(model, &info);
     if (setup.boot)
         boot();
 }

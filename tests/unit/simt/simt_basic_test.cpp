@@ -123,7 +123,8 @@ TEST(SimtBasic, DispatchesAreChecked) {
     EXPECT_EQ(with([](auto &p) { p.kernel.isa_major = 2; }), E::isa_version);
     EXPECT_EQ(with([](auto &p) { p.kernel.isa_minor = BRGPU_ISA_MINOR + 1; }), E::isa_version);
     EXPECT_EQ(with([](auto &p) { p.kernel.flags = 2; }), E::reserved);
-    EXPECT_EQ(with([](auto &p) { p.kernel.pad[2] = 1; }), E::reserved);
+    EXPECT_EQ(with([](auto &p) { p.kernel.pad0 = 1; }), E::reserved);
+    EXPECT_EQ(with([](auto &p) { p.kernel.pad1[2] = 1; }), E::reserved);
     EXPECT_EQ(with([](auto &p) { p.kernel.entry_offset = 65; }), E::entry);
     EXPECT_EQ(with([](auto &p) { p.kernel.entry_offset = -0x100000; }), E::entry);
     EXPECT_EQ(with([](auto &p) { p.kernel.static_local_bytes = 65537; }), E::local_bytes);

@@ -63,8 +63,9 @@ Picture read_png(const std::string &path) {
     picture.pixels.resize(size_t{image.width} * image.height);
     if (!png_image_finish_read(&image, nullptr, picture.pixels.data(), 0, nullptr))
         throw std::runtime_error(fmt::format("{}: damaged PNG: {}", path, image.message));
-    // libpng goes on past some damage with a warning: half a picture is not what was asked for.
-    if (PNG_IMAGE_FAILED(image) || image.warning_or_error & PNG_IMAGE_WARNING)
+    // libpng goes on past damaged pixels with a warning: half a picture is not what was asked for.
+    // What it says of other chunks, such as a colour profile, leaves the pixels as they are.
+    if (PNG_IMAGE_FAILED(image) || std::strncmp(image.message, "IDAT", 4) == 0)
         throw std::runtime_error(fmt::format("{}: damaged PNG: {}", path, image.message));
     return picture;
 }

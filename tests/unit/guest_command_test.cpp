@@ -86,6 +86,19 @@ TEST_F(GuestCommand, KvmLoadsTheDeviceOtherwise) {
     EXPECT_TRUE(has(words, "-accel", "kvm"));
 }
 
+TEST_F(GuestCommand, TheIommuStandsBeforeWhatItServes) {
+    options.cards = {Card::parse("br106")};
+    auto words = command();
+    EXPECT_EQ(std::count(words.begin(), words.end(), "intel-iommu,caching-mode=on"), 0);
+    options.iommu = true;
+    options.append = "intel_iommu=off";
+    words = command();
+    EXPECT_TRUE(has(words, "-device", "intel-iommu,caching-mode=on"));
+    EXPECT_EQ(std::find(words.begin(), words.end(), "-device") + 1,
+              std::find(words.begin(), words.end(), "intel-iommu,caching-mode=on"));
+    EXPECT_TRUE(has(words, "-append", kernel_command_line("intel_iommu=on intel_iommu=off")));
+}
+
 TEST_F(GuestCommand, TheHostsRootIsReadOnlyAndSharesAreNot) {
     options.shares = {"/home/a,b"};
     const auto words = command();

@@ -139,6 +139,7 @@ std::optional<Options> parse_options(int argc, char **argv, int &exit_code) {
     app.add_option("--memory,-m", options.memory, "the guest's memory (2G)");
     app.add_option("--cpus", options.cpus, "the guest's processors (2)")
         ->check(CLI::Range(1, 64).description(""));
+    app.add_flag("--iommu", options.iommu, "the guest's devices stand behind an Intel IOMMU");
     app.add_option("--timeout", options.timeout, "seconds until the guest is ended (no limit)")
         ->check(CLI::Validator(CLI::NonNegativeNumber).description(""));
     app.add_option("--boot-timeout", options.boot_timeout,

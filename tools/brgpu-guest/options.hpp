@@ -31,6 +31,7 @@ struct Options {
     std::string append;
     std::string memory = "2G";
     unsigned cpus = 2;
+    bool iommu = false; ///< the cards behind an emulated Intel IOMMU
     double timeout = 0; ///< seconds for the whole run; 0: none
     double boot_timeout = 120;
     Accelerator accelerator = Accelerator::Auto;

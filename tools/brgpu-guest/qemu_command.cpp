@@ -79,7 +79,14 @@ std::vector<std::string> qemu_command(const Options &options, const GuestKernel 
         command.insert(command.end(), words);
     };
     add({"-smp", std::to_string(options.cpus), "-m", options.memory});
-    add({"-append", kernel_command_line(options.append)});
+    // The kernel does not use the IOMMU unless it is told to. The user's own words may tell
+    // otherwise.
+    add({"-append",
+         kernel_command_line((options.iommu ? "intel_iommu=on " : "") + options.append)});
+    // Before all devices: those that QEMU has made earlier would not stand behind it. In caching
+    // mode it tells the cards what is unmapped, without which each of their accesses is slow.
+    if (options.iommu)
+        add({"-device", "intel-iommu,caching-mode=on"});
 
     add({"-chardev", "socket,id=console,fd=" + std::to_string(files.console_fd)});
     add({"-serial", "chardev:console"});

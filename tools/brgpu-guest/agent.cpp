@@ -138,9 +138,16 @@ std::vector<std::string> end_all_processes() {
 }
 
 std::string unload_module() {
-    if (::syscall(SYS_delete_module, "brgpu", O_NONBLOCK) == 0 || errno == ENOENT)
-        return {};
-    return std::string("brgpu.ko cannot be unloaded: ") + std::strerror(errno);
+    // What closed files have left is released in the background.
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (::syscall(SYS_delete_module, "brgpu", O_NONBLOCK) != 0) {
+        if (errno == ENOENT)
+            return {};
+        if (errno != EAGAIN || std::chrono::steady_clock::now() > limit)
+            return std::string("brgpu.ko cannot be unloaded: ") + std::strerror(errno);
+        std::this_thread::sleep_for(20ms);
+    }
+    return {};
 }
 
 void serve_input(int port, Child &child) {

@@ -56,6 +56,8 @@ struct brgpu_bind_job {
 	struct brgpu_core_pt_tables tables;
 	struct brgpu_pt_reserve reserve;
 	struct brgpu_tlb_fence *tlb_fence;	/* NULL once started */
+	/* Mappings that went: memory of processes stays known until nothing shows it any more. */
+	struct list_head dead;			/* brgpu_va */
 };
 
 static struct brgpu_bind_job *to_bind_job(struct drm_sched_job *job)
@@ -72,6 +74,7 @@ static struct brgpu_bind_job *bind_job_create(struct brgpu_vm *vm)
 	if (!job)
 		return NULL;
 	brgpu_pt_reserve_init(&job->reserve);
+	INIT_LIST_HEAD(&job->dead);
 	drm_gpuvm_get(&vm->base);
 	job->vm = vm;
 	return job;
@@ -79,6 +82,12 @@ static struct brgpu_bind_job *bind_job_create(struct brgpu_vm *vm)
 
 static void bind_job_free(struct brgpu_bind_job *job)
 {
+	struct brgpu_va *va, *next;
+
+	list_for_each_entry_safe(va, next, &job->dead, link) {
+		brgpu_userptr_put(va->userptr);
+		kfree(va);
+	}
 	brgpu_pt_reserve_free(job->vm->brgpu, &job->reserve);
 	brgpu_tlb_fence_free(job->tlb_fence);
 	kvfree(job->segments);
@@ -166,6 +175,41 @@ static int bind_add_segments(struct brgpu_bind_job *job, struct brgpu_bo *bo, u6
 	return 0;
 }
 
+/* Where [offset, offset + bytes) of a process's memory lies for the card, or lay when looked at. */
+static int bind_add_userptr_segments(struct brgpu_bind_job *job, struct brgpu_userptr *userptr,
+				     u64 offset, u64 bytes)
+{
+	struct scatterlist *sg;
+	u64 address = 0, length = 0; /* the piece that grows while entries are neighbours */
+	unsigned int i;
+	int ret;
+
+	for_each_sgtable_dma_sg(&userptr->sgt, sg, i) {
+		u64 start = sg_dma_address(sg), size = sg_dma_len(sg);
+
+		if (offset >= size) {
+			offset -= size;
+			continue;
+		}
+		start += offset;
+		size = min(size - offset, bytes);
+		offset = 0;
+		bytes -= size;
+		if (length && address + length == start) {
+			length += size;
+		} else {
+			ret = length ? bind_add_segment(job, address, length) : 0;
+			if (ret)
+				return ret;
+			address = start;
+			length = size;
+		}
+		if (!bytes)
+			break;
+	}
+	return bind_add_segment(job, address, length);
+}
+
 static int bind_add_map(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags,
 			struct brgpu_bo *bo, u64 offset)
 {
@@ -177,6 +221,19 @@ static int bind_add_map(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags
 	op->rights = brgpu_core_pt_rights(flags, bo && !brgpu_bo_is_vram(bo));
 	brgpu_core_pt_tables_for_map(&job->vm->pt, va, bytes, !bo, &job->tables);
 	return bo ? bind_add_segments(job, bo, offset, bytes) : 0;
+}
+
+static int bind_add_map_userptr(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags,
+				struct brgpu_userptr *userptr, u64 address)
+{
+	struct bind_op *op = bind_job_add(job, va, bytes);
+
+	if (!op)
+		return -ENOMEM;
+	op->map = true;
+	op->rights = brgpu_core_pt_rights(flags, true);
+	brgpu_core_pt_tables_for_map(&job->vm->pt, va, bytes, false, &job->tables);
+	return bind_add_userptr_segments(job, userptr, address - userptr->start, bytes);
 }
 
 static int bind_add_unmap(struct brgpu_bind_job *job, u64 va, u64 bytes)
@@ -328,26 +385,42 @@ struct bind_call {
 	u32 count;
 	struct drm_gem_object **objects;	/* of each operation, or NULL */
 	struct drm_gpuvm_bo **vm_bos;		/* of each MAP with a buffer */
+	struct brgpu_userptr **userptrs;	/* of each MAP_USERPTR; NULL without one */
 	struct list_head vas;			/* brgpu_va, three for each MAP and UNMAP */
 	struct brgpu_bind_job *job;
 	/* of the operation that is applied */
 	u32 flags;
 	struct drm_gpuvm_bo *vm_bo;
+	struct brgpu_userptr *userptr;
 };
 
-static struct brgpu_va *bind_take_va(struct bind_call *call, u32 flags)
+static struct brgpu_va *bind_take_va(struct bind_call *call, u32 flags,
+				     struct brgpu_userptr *userptr)
 {
 	struct brgpu_va *va = list_first_entry(&call->vas, struct brgpu_va, link);
 
 	list_del_init(&va->link);
 	va->flags = flags;
+	if (userptr) {
+		brgpu_userptr_get(userptr);
+		va->userptr = userptr;
+		list_add_tail(&va->userptr_link, &userptr->vas);
+	}
 	return va;
+}
+
+/* One that is out of the tree; the page tables show it until the job has run. */
+static void bind_drop_va(struct bind_call *call, struct brgpu_va *va)
+{
+	if (va->userptr)
+		list_del(&va->userptr_link);
+	list_add(&va->link, &call->job->dead);
 }
 
 static int bind_step_map(struct drm_gpuva_op *op, void *priv)
 {
 	struct bind_call *call = priv;
-	struct brgpu_va *va = bind_take_va(call, call->flags);
+	struct brgpu_va *va = bind_take_va(call, call->flags, call->userptr);
 
 	drm_gpuva_map(&call->vm->base, &va->base, &op->map);
 	drm_gpuva_link(&va->base, call->vm_bo);
@@ -363,11 +436,11 @@ static int bind_step_remap(struct drm_gpuva_op *op, void *priv)
 
 	call->vm->bytes_bound -= old->base.va.range;
 	if (op->remap.prev) {
-		prev = bind_take_va(call, old->flags);
+		prev = bind_take_va(call, old->flags, old->userptr);
 		call->vm->bytes_bound += op->remap.prev->va.range;
 	}
 	if (op->remap.next) {
-		next = bind_take_va(call, old->flags);
+		next = bind_take_va(call, old->flags, old->userptr);
 		call->vm->bytes_bound += op->remap.next->va.range;
 	}
 	drm_gpuva_remap(prev ? &prev->base : NULL, next ? &next->base : NULL, &op->remap);
@@ -376,7 +449,7 @@ static int bind_step_remap(struct drm_gpuva_op *op, void *priv)
 	if (next)
 		drm_gpuva_link(&next->base, vm_bo);
 	drm_gpuva_unlink(&old->base);
-	kfree(old);
+	bind_drop_va(call, old);
 	return 0;
 }
 
@@ -388,7 +461,7 @@ static int bind_step_unmap(struct drm_gpuva_op *op, void *priv)
 	call->vm->bytes_bound -= va->base.va.range;
 	drm_gpuva_unmap(&op->unmap);
 	drm_gpuva_unlink(&va->base);
-	kfree(va);
+	bind_drop_va(call, va);
 	return 0;
 }
 
@@ -421,7 +494,7 @@ static void bind_unmap_bo(struct bind_call *call, struct drm_gem_object *object)
 		call->vm->bytes_bound -= va->va.range;
 		drm_gpuva_remove(va);
 		drm_gpuva_unlink(va);
-		kfree(gpuva_to_brgpu_va(va));
+		bind_drop_va(call, gpuva_to_brgpu_va(va));
 	}
 	drm_gpuvm_bo_put(vm_bo);
 }
@@ -442,8 +515,10 @@ static void bind_change_tree(struct bind_call *call)
 
 		switch (arg->op) {
 		case DRM_BRGPU_BIND_MAP:
+		case DRM_BRGPU_BIND_MAP_USERPTR:
 			call->flags = arg->flags;
 			call->vm_bo = call->vm_bos[i];
+			call->userptr = call->userptrs ? call->userptrs[i] : NULL;
 			job->ops[job->op_count++] = prepared[taken++];
 			ret = brgpu_compat_sm_map(&call->vm->base, call, arg->va, arg->size,
 						  call->objects[i], arg->bo_offset);
@@ -476,9 +551,30 @@ static void bind_call_fini(struct bind_call *call)
 		if (call->objects[i])
 			drm_gem_object_put(call->objects[i]);
 	}
+	for (i = 0; call->userptrs && i < call->count; i++)
+		brgpu_userptr_put(call->userptrs[i]);
+	kvfree(call->userptrs);
 	kvfree(call->objects);
 	kvfree(call->vm_bos);
 	kvfree(call->args);
+}
+
+static int bind_call_add_userptr(struct bind_call *call, u32 i)
+{
+	const struct drm_brgpu_bind_op *op = &call->args[i];
+	struct brgpu_userptr *userptr;
+
+	if (!call->userptrs) {
+		call->userptrs = kvcalloc(call->count, sizeof(*call->userptrs), GFP_KERNEL_ACCOUNT);
+		if (!call->userptrs)
+			return -ENOMEM;
+	}
+	userptr = brgpu_userptr_create(call->vm, op->userptr, op->size,
+				       op->flags & DRM_BRGPU_BIND_WRITE);
+	if (IS_ERR(userptr))
+		return PTR_ERR(userptr);
+	call->userptrs[i] = userptr;
+	return 0;
 }
 
 static int bind_call_init(struct bind_call *call, struct drm_file *file,
@@ -516,6 +612,12 @@ static int bind_call_init(struct bind_call *call, struct drm_file *file,
 				return -ENOMEM;
 			list_add(&va->link, &call->vas);
 		}
+		if (op->op == DRM_BRGPU_BIND_MAP_USERPTR) {
+			ret = bind_call_add_userptr(call, i);
+			if (ret)
+				return brgpu_refuse(brgpu, "VM_BIND", ret,
+						    "operation %u: memory of the process", i);
+		}
 		if (!op->bo_handle)
 			continue;
 		call->objects[i] = drm_gem_object_lookup(file, op->bo_handle);
@@ -534,6 +636,31 @@ static int bind_call_init(struct bind_call *call, struct drm_file *file,
 		cond_resched();
 	}
 	return 0;
+}
+
+/* vm->lock is held, and no reservation, for pages are found with the process's mmap lock. */
+static int bind_populate(struct bind_call *call)
+{
+	u32 i;
+
+	for (i = 0; call->userptrs && i < call->count; i++) {
+		int ret = call->userptrs[i] ? brgpu_userptr_populate(call->userptrs[i]) : 0;
+
+		if (ret)
+			return brgpu_refuse(call->brgpu, "VM_BIND", ret,
+					    "operation %u: no such memory in the process", i);
+	}
+	return 0;
+}
+
+static void bind_mark_rebound(struct bind_call *call)
+{
+	u32 i;
+
+	for (i = 0; call->userptrs && i < call->count; i++) {
+		if (call->userptrs[i])
+			call->userptrs[i]->rebound = true;
+	}
 }
 
 static int bind_lock(struct bind_call *call, struct drm_exec *exec)
@@ -594,6 +721,12 @@ static int bind_prepare(struct bind_call *call)
 			}
 			ret = bind_add_map(job, op->va, op->size, op->flags,
 					   object ? gem_to_brgpu_bo(object) : NULL, op->bo_offset);
+			if (ret)
+				return ret;
+			break;
+		case DRM_BRGPU_BIND_MAP_USERPTR:
+			ret = bind_add_map_userptr(job, op->va, op->size, op->flags,
+						   call->userptrs[i], op->userptr);
 			if (ret)
 				return ret;
 			break;
@@ -680,6 +813,9 @@ int brgpu_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *fil
 				   "the VM or the card is stopped");
 		goto unlock_vm;
 	}
+	ret = bind_populate(&call);
+	if (ret)
+		goto unlock_vm;
 	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT | DRM_EXEC_IGNORE_DUPLICATES, 0);
 	drm_exec_until_all_locked(&exec) {
 		ret = bind_lock(&call, &exec);
@@ -704,6 +840,7 @@ int brgpu_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *fil
 
 	bind_change_tree(&call);
 	fence = bind_job_push(call.job);
+	bind_mark_rebound(&call);
 	call.job = NULL; /* the scheduler's */
 	drm_gpuvm_resv_add_fence(&call.vm->base, &exec, fence, DMA_RESV_USAGE_BOOKKEEP,
 				 DMA_RESV_USAGE_BOOKKEEP);
@@ -743,35 +880,70 @@ put_vm:
 	return ret;
 }
 
-int brgpu_bind_evicted(struct brgpu_vm *vm, struct drm_exec *exec, u64 client_id,
-		       struct dma_fence **fence)
+static int bind_add_userptr(struct brgpu_bind_job *job, struct brgpu_userptr *userptr)
 {
-	struct drm_gpuvm_bo *vm_bo, *next;
-	struct brgpu_bind_job *job;
-	struct drm_gpuva *va;
+	struct brgpu_va *va;
 	int ret = 0;
 
-	*fence = NULL;
-	if (list_empty(&vm->base.evict.list))
+	if (userptr->gone ? userptr->zapped : userptr->rebound)
 		return 0;
-	job = bind_job_create(vm);
-	if (!job)
-		return -ENOMEM;
+	list_for_each_entry(va, &userptr->vas, userptr_link) {
+		const struct drm_gpuva *base = &va->base;
 
-	list_for_each_entry(vm_bo, &vm->base.evict.list, list.entry.evict) {
+		ret = userptr->gone ? bind_add_unmap(job, base->va.addr, base->va.range) :
+				      bind_add_map_userptr(job, base->va.addr, base->va.range,
+							   va->flags, userptr, base->gem.offset);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
+static int bind_add_evicted(struct brgpu_bind_job *job)
+{
+	struct drm_gpuvm_bo *vm_bo;
+	struct drm_gpuva *va;
+	int ret;
+
+	list_for_each_entry(vm_bo, &job->vm->base.evict.list, list.entry.evict) {
 		struct brgpu_bo *bo = gem_to_brgpu_bo(vm_bo->obj);
 
 		if (!vm_bo->evicted)
 			continue;
 		ret = brgpu_bo_validate(bo, true);
 		if (ret)
-			goto free_job;
+			return ret;
 		drm_gpuvm_bo_for_each_va(va, vm_bo) {
 			ret = bind_add_map(job, va->va.addr, va->va.range,
 					   gpuva_to_brgpu_va(va)->flags, bo, va->gem.offset);
 			if (ret)
-				goto free_job;
+				return ret;
 		}
+	}
+	return 0;
+}
+
+int brgpu_bind_evicted(struct brgpu_vm *vm, struct drm_exec *exec, struct list_head *userptrs,
+		       u64 client_id, struct dma_fence **fence)
+{
+	struct drm_gpuvm_bo *vm_bo, *next;
+	struct brgpu_userptr *userptr;
+	struct brgpu_bind_job *job;
+	int ret;
+
+	*fence = NULL;
+	if (list_empty(&vm->base.evict.list) && list_empty(userptrs))
+		return 0;
+	job = bind_job_create(vm);
+	if (!job)
+		return -ENOMEM;
+	ret = bind_add_evicted(job);
+	if (ret)
+		goto free_job;
+	list_for_each_entry(userptr, userptrs, call_link) {
+		ret = bind_add_userptr(job, userptr);
+		if (ret)
+			goto free_job;
 	}
 	ret = bind_job_prepare(job, vm, client_id);
 	if (ret)
@@ -783,6 +955,12 @@ int brgpu_bind_evicted(struct brgpu_vm *vm, struct drm_exec *exec, u64 client_id
 	list_for_each_entry_safe(vm_bo, next, &vm->base.evict.list, list.entry.evict) {
 		vm_bo->evicted = false;
 		list_del_init(&vm_bo->list.entry.evict);
+	}
+	list_for_each_entry(userptr, userptrs, call_link) {
+		if (userptr->gone)
+			userptr->zapped = true;
+		else
+			userptr->rebound = true;
 	}
 	return 0;
 

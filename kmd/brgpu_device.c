@@ -9,6 +9,7 @@
 #include "brgpu_hwmon.h"
 #include "brgpu_hwq.h"
 #include "brgpu_reset.h"
+#include "brgpu_userptr.h"
 
 /**
  * DOC: life of a card
@@ -163,6 +164,8 @@ static int device_identify(struct brgpu_device *brgpu)
 	limits->va_end = BRGPU_VA_END;
 	limits->max_bo_bytes = BRGPU_VA_END / 2;
 	limits->features = DRM_BRGPU_FEATURE_EVICTION | DRM_BRGPU_FEATURE_SHARING;
+	if (BRGPU_USERPTR_SUPPORTED)
+		limits->features |= DRM_BRGPU_FEATURE_USERPTR;
 	limits->job_timeout_ms = BRGPU_JOB_TIMEOUT_MS;
 	return 0;
 }

@@ -169,7 +169,8 @@ int brgpu_queue_submit_ioctl(struct drm_device *drm, void *data, struct drm_file
 	struct brgpu_device *brgpu = to_brgpu(drm);
 	struct brgpu_file *priv = file->driver_priv;
 	struct drm_brgpu_queue_submit *args = data;
-	struct dma_fence *rebind = NULL, *finished;
+	struct dma_fence *rebind, *finished;
+	LIST_HEAD(userptrs);
 	struct brgpu_syncs syncs = {};
 	struct brgpu_queue *queue;
 	struct brgpu_job *job;
@@ -215,6 +216,10 @@ int brgpu_queue_submit_ioctl(struct drm_device *drm, void *data, struct drm_file
 				   "queue %u, its VM or the card is stopped", args->queue_id);
 		goto unlock_vm;
 	}
+again:
+	ret = brgpu_userptrs_prepare(vm, &userptrs);
+	if (ret)
+		goto unlock_vm;
 	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT | DRM_EXEC_IGNORE_DUPLICATES, 0);
 	drm_exec_until_all_locked(&exec) {
 		ret = brgpu_vm_lock_all(vm, &exec);
@@ -224,13 +229,19 @@ int brgpu_queue_submit_ioctl(struct drm_device *drm, void *data, struct drm_file
 	}
 	if (ret)
 		goto fini_exec;
-	ret = brgpu_bind_evicted(vm, &exec, file->client_id, &rebind);
+	ret = brgpu_bind_evicted(vm, &exec, &userptrs, file->client_id, &rebind);
 	if (ret)
 		goto fini_exec;
 	if (rebind) {
 		ret = drm_sched_job_add_dependency(&job->base, rebind);
 		if (ret)
 			goto fini_exec;
+	}
+	ret = brgpu_userptrs_begin(vm);
+	if (ret == -EAGAIN) {
+		drm_exec_fini(&exec);
+		brgpu_userptrs_finish(&userptrs);
+		goto again;
 	}
 
 	drm_sched_job_arm(&job->base);
@@ -240,12 +251,14 @@ int brgpu_queue_submit_ioctl(struct drm_device *drm, void *data, struct drm_file
 	job = NULL; /* the scheduler's */
 	drm_gpuvm_resv_add_fence(&vm->base, &exec, finished, DMA_RESV_USAGE_BOOKKEEP,
 				 DMA_RESV_USAGE_BOOKKEEP);
+	brgpu_userptrs_end(vm);
 	brgpu_syncs_signal(&syncs, finished);
 	dma_fence_put(finished);
 
 fini_exec:
 	drm_exec_fini(&exec);
 unlock_vm:
+	brgpu_userptrs_finish(&userptrs);
 	mutex_unlock(&vm->lock);
 cleanup_job:
 	if (job)

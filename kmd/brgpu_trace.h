@@ -72,6 +72,48 @@ TRACE_EVENT(brgpu_tlb,
 		  __entry->end, __entry->issued)
 );
 
+TRACE_EVENT(brgpu_userptr_invalidate,
+	TP_PROTO(u32 vm, u64 start, u64 bytes, u64 from, u64 to, u32 event),
+	TP_ARGS(vm, start, bytes, from, to, event),
+	TP_STRUCT__entry(
+		__field(u32, vm)
+		__field(u64, start)
+		__field(u64, bytes)
+		__field(u64, from)
+		__field(u64, to)
+		__field(u32, event)
+	),
+	TP_fast_assign(
+		__entry->vm = vm;
+		__entry->start = start;
+		__entry->bytes = bytes;
+		__entry->from = from;
+		__entry->to = to;
+		__entry->event = event;
+	),
+	TP_printk("vm=%u start=0x%llx bytes=0x%llx from=0x%llx to=0x%llx event=%u", __entry->vm,
+		  __entry->start, __entry->bytes, __entry->from, __entry->to, __entry->event)
+);
+
+TRACE_EVENT(brgpu_userptr_populate,
+	TP_PROTO(u32 vm, u64 start, u64 bytes, int result),
+	TP_ARGS(vm, start, bytes, result),
+	TP_STRUCT__entry(
+		__field(u32, vm)
+		__field(u64, start)
+		__field(u64, bytes)
+		__field(int, result)
+	),
+	TP_fast_assign(
+		__entry->vm = vm;
+		__entry->start = start;
+		__entry->bytes = bytes;
+		__entry->result = result;
+	),
+	TP_printk("vm=%u start=0x%llx bytes=0x%llx result=%d", __entry->vm, __entry->start,
+		  __entry->bytes, __entry->result)
+);
+
 TRACE_EVENT(brgpu_event,
 	TP_PROTO(u8 type, u16 queue, u32 info, u64 data0),
 	TP_ARGS(type, queue, info, data0),

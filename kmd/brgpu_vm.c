@@ -95,6 +95,7 @@ static struct brgpu_vm *vm_create(struct brgpu_device *brgpu)
 	vm->brgpu = brgpu;
 	mutex_init(&vm->lock);
 	spin_lock_init(&vm->fault_lock);
+	brgpu_userptrs_init(&vm->userptrs);
 	INIT_WORK(&vm->release_work, vm_release_work);
 
 	vm->root = brgpu_pt_table_alloc(brgpu, BRGPU_PT_LEVELS - 1);
@@ -149,6 +150,15 @@ int brgpu_vm_lock_all(struct brgpu_vm *vm, struct drm_exec *exec)
 	return ret;
 }
 
+void brgpu_va_free(struct brgpu_va *va)
+{
+	if (va->userptr) {
+		list_del(&va->userptr_link);
+		brgpu_userptr_put(va->userptr);
+	}
+	kfree(va);
+}
+
 void brgpu_vm_close(struct brgpu_vm *vm)
 {
 	struct drm_gpuva *va, *next;
@@ -177,7 +187,7 @@ void brgpu_vm_close(struct brgpu_vm *vm)
 		drm_gpuvm_for_each_va_safe(va, next, &vm->base) {
 			drm_gpuva_remove(va);
 			drm_gpuva_unlink(va);
-			kfree(gpuva_to_brgpu_va(va));
+			brgpu_va_free(gpuva_to_brgpu_va(va));
 		}
 	}
 	drm_exec_fini(&exec);

@@ -12,6 +12,7 @@
 #include <drm/brgpu_drm.h>
 
 #include "brgpu_core_pt.h"
+#include "brgpu_userptr.h"
 
 struct brgpu_bind_job;
 struct brgpu_bo;
@@ -35,6 +36,8 @@ struct brgpu_vm {
 	bool closed;
 	u64 bytes_bound;
 
+	struct brgpu_userptrs userptrs;
+
 	/* Changed and read by the bind queue's jobs alone, one at a time. */
 	struct brgpu_core_pt pt;
 	struct brgpu_pt_table *root;
@@ -56,7 +59,10 @@ struct brgpu_vm {
 struct brgpu_va {
 	struct drm_gpuva base;
 	u32 flags;			/* DRM_BRGPU_BIND_* */
-	struct list_head link;		/* while it waits to be used */
+	/* Of a process's memory: a reference; base.gem.offset is the address there. */
+	struct brgpu_userptr *userptr;
+	struct list_head userptr_link;	/* userptr->vas */
+	struct list_head link;		/* before it is used and after */
 };
 
 static inline struct brgpu_vm *gpuvm_to_brgpu_vm(struct drm_gpuvm *gpuvm)
@@ -74,6 +80,9 @@ static inline void brgpu_vm_put(struct brgpu_vm *vm)
 {
 	drm_gpuvm_put(&vm->base);
 }
+
+/* One that is in no tree. Gives up what it shows. */
+void brgpu_va_free(struct brgpu_va *va);
 
 /* drm_gpuvm's last reference went. */
 void brgpu_vm_free(struct drm_gpuvm *gpuvm);
@@ -93,10 +102,11 @@ extern const struct drm_gpuvm_ops brgpu_vm_gpuvm_ops;
 int brgpu_bind_sched_init(struct brgpu_vm *vm);
 int brgpu_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 /*
- * What was evicted comes back, as one job of the bind queue, which is armed and pushed, and whose
- * fence is in *fence (NULL: nothing to do). All is locked by brgpu_vm_lock_all().
+ * What was evicted comes back, and what `userptrs` (brgpu_userptrs_prepare()) found is mapped or
+ * unmapped, as one job of the bind queue, which is armed and pushed, and whose fence is in *fence
+ * (NULL: nothing to do). All is locked by brgpu_vm_lock_all().
  */
-int brgpu_bind_evicted(struct brgpu_vm *vm, struct drm_exec *exec, u64 client_id,
-		       struct dma_fence **fence);
+int brgpu_bind_evicted(struct brgpu_vm *vm, struct drm_exec *exec, struct list_head *userptrs,
+		       u64 client_id, struct dma_fence **fence);
 
 #endif /* BRGPU_VM_H */

@@ -160,19 +160,28 @@ static int check_bind_range(const struct drm_brgpu_bind_op *op,
 	return 0;
 }
 
+static int check_bind_rights(const struct drm_brgpu_bind_op *op, const char **why)
+{
+	if (op->flags & ~DRM_BRGPU_BIND_FLAGS)
+		return refuse(why, -EINVAL, "unknown flag");
+	if (!(op->flags & (DRM_BRGPU_BIND_READ | DRM_BRGPU_BIND_WRITE | DRM_BRGPU_BIND_EXEC)))
+		return refuse(why, -EINVAL, "a map that gives no right");
+	return 0;
+}
+
 int brgpu_core_check_bind_op(const struct drm_brgpu_bind_op *op,
 			     const struct brgpu_core_limits *limits, const char **why)
 {
+	int ret;
+
 	if (op->pad)
 		return refuse(why, -EINVAL, "pad is not zero");
 
 	switch (op->op) {
 	case DRM_BRGPU_BIND_MAP:
-		if (op->flags & ~DRM_BRGPU_BIND_FLAGS)
-			return refuse(why, -EINVAL, "unknown flag");
-		if (!(op->flags &
-		      (DRM_BRGPU_BIND_READ | DRM_BRGPU_BIND_WRITE | DRM_BRGPU_BIND_EXEC)))
-			return refuse(why, -EINVAL, "MAP gives no right");
+		ret = check_bind_rights(op, why);
+		if (ret)
+			return ret;
 		if (op->bo_offset & PAGE_MASK_BITS)
 			return refuse(why, -EINVAL, "bo_offset is not a multiple of 4 KiB");
 		if (op->flags & DRM_BRGPU_BIND_NULL) {
@@ -184,6 +193,24 @@ int brgpu_core_check_bind_op(const struct drm_brgpu_bind_op *op,
 			return refuse(why, -EINVAL, "MAP without a buffer");
 		}
 		return check_bind_range(op, limits, why);
+	case DRM_BRGPU_BIND_MAP_USERPTR:
+		ret = check_bind_rights(op, why);
+		if (ret)
+			return ret;
+		if (op->flags & DRM_BRGPU_BIND_NULL)
+			return refuse(why, -EINVAL, "MAP_USERPTR NULL");
+		if (op->bo_handle)
+			return refuse(why, -EINVAL, "MAP_USERPTR with a buffer");
+		if (!op->userptr || op->userptr & PAGE_MASK_BITS)
+			return refuse(why, -EINVAL, "userptr is zero or not a multiple of 4 KiB");
+		ret = check_bind_range(op, limits, why);
+		if (ret)
+			return ret;
+		if (op->size > 0 - op->userptr)
+			return refuse(why, -EINVAL, "userptr range wraps around");
+		if (!(limits->features & DRM_BRGPU_FEATURE_USERPTR))
+			return refuse(why, -EOPNOTSUPP, "MAP_USERPTR without feature USERPTR");
+		return 0;
 	case DRM_BRGPU_BIND_UNMAP:
 		if (op->flags)
 			return refuse(why, -EINVAL, "UNMAP with flags");

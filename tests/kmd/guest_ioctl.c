@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -165,4 +166,61 @@ int run(int fd, uint32_t queue, uint64_t va, uint32_t packets, int seconds) {
         ret = drmSyncobjWait(fd, &handle, 1, deadline(seconds), 0, NULL);
     CHECK_EQ(drmSyncobjDestroy(fd, handle), 0);
     return ret;
+}
+
+struct drm_brgpu_query_device query_device(int fd) {
+    struct drm_brgpu_query_device device = {0};
+    struct drm_brgpu_query args = {
+        .query = DRM_BRGPU_QUERY_DEVICE, .size = sizeof(device), .data = (uintptr_t)&device};
+
+    CHECK_EQ(call(fd, DRM_IOCTL_BRGPU_QUERY, &args), 0);
+    CHECK_EQ(args.size, sizeof(device));
+    return device;
+}
+
+struct context context_create(uint32_t placements) {
+    struct context c = {.fd = open_card()};
+
+    c.vm = vm_create(c.fd);
+    c.queue = queue_create(c.fd, c.vm, DRM_BRGPU_QUEUE_COPY, 0);
+    c.commands = bo_create(c.fd, 65536, SYSTEM);
+    bo_map(c.fd, &c.commands);
+    bo_bind(c.fd, c.vm, &c.commands, COMMANDS_VA);
+    c.data = bo_create(c.fd, 4 * MIB, placements);
+    bo_map(c.fd, &c.data);
+    bo_bind(c.fd, c.vm, &c.data, DATA_VA);
+    return c;
+}
+
+int run_tests(const struct test *tests, size_t count, int argc, char **argv) {
+    unsigned int ran = 0;
+    bool failed = false;
+
+    setvbuf(stdout, NULL, _IONBF, 0);
+    for (size_t i = 0; i < count; i++) {
+        bool wanted = argc == 1 && !tests[i].special;
+
+        for (int j = 1; j < argc; j++)
+            wanted |= !strcmp(argv[j], tests[i].name);
+        if (!wanted)
+            continue;
+        ran++;
+        const pid_t child = fork();
+        CHECK(child >= 0);
+        if (!child) {
+            tests[i].run();
+            exit(0);
+        }
+        int status;
+        CHECK(waitpid(child, &status, 0) == child);
+        const bool skipped = WIFEXITED(status) && WEXITSTATUS(status) == 77;
+        const bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        printf("%-10s %s\n", tests[i].name, passed ? "passed" : skipped ? "skipped" : "FAILED");
+        failed |= !passed && !skipped;
+    }
+    if (!ran) {
+        fprintf(stderr, "no test of that name\n");
+        return 2;
+    }
+    return failed;
 }

@@ -78,4 +78,30 @@ int run(int fd, uint32_t queue, uint64_t va, uint32_t packets, int seconds);
 
 int64_t deadline(double seconds);
 
+#define VRAM        DRM_BRGPU_PLACEMENT_VRAM
+#define SYSTEM      DRM_BRGPU_PLACEMENT_SYSTEM
+#define COMMANDS_VA 0x100000000ull
+#define DATA_VA     0x200000000ull
+#define MIB         (1ull << 20)
+
+struct drm_brgpu_query_device query_device(int fd);
+
+/* A copy queue in a VM of an open card, with packets at COMMANDS_VA and 4 MiB at DATA_VA, mapped.
+ */
+struct context {
+    int fd;
+    uint32_t vm, queue;
+    struct bo commands, data;
+};
+struct context context_create(uint32_t placements);
+
+/* A test exits at its first failure, so each runs in a process of its own. */
+struct test {
+    const char *name;
+    void (*run)(void);
+    bool special; /* only when named */
+};
+/* Those that are named, or all that are not special. The exit status. */
+int run_tests(const struct test *tests, size_t count, int argc, char **argv);
+
 #endif /* BRGPU_TESTS_GUEST_IOCTL_H */

@@ -1,31 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tests of brgpu.ko with a card, to be run in a guest: guest_tests [NAME]... runs those, or all but
- * the ones that need a special card. A test exits at its first failure, so each runs in a process.
+ * the ones that need a special card.
  */
 #include "guest_ioctl.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#define VRAM        DRM_BRGPU_PLACEMENT_VRAM
-#define SYSTEM      DRM_BRGPU_PLACEMENT_SYSTEM
-#define COMMANDS_VA 0x100000000ull
-#define DATA_VA     0x200000000ull
-#define MIB         (1ull << 20)
-
-static struct drm_brgpu_query_device query_device(int fd) {
-    struct drm_brgpu_query_device device = {0};
-    struct drm_brgpu_query args = {
-        .query = DRM_BRGPU_QUERY_DEVICE, .size = sizeof(device), .data = (uintptr_t)&device};
-
-    CHECK_EQ(call(fd, DRM_IOCTL_BRGPU_QUERY, &args), 0);
-    CHECK_EQ(args.size, sizeof(device));
-    return device;
-}
 
 static void test_query(void) {
     const int fd = open_card();
@@ -106,7 +89,7 @@ static void test_negative(void) {
     const uint32_t rw = DRM_BRGPU_BIND_READ | DRM_BRGPU_BIND_WRITE;
     const uint64_t va = DATA_VA;
     CHECK_EQ(bind(fd, 99, DRM_BRGPU_BIND_MAP, rw, bo.handle, 0, va, 4096), -ENOENT);
-    CHECK_EQ(bind(fd, vm, 3, rw, bo.handle, 0, va, 4096), -EINVAL);
+    CHECK_EQ(bind(fd, vm, 4, rw, bo.handle, 0, va, 4096), -EINVAL);
     CHECK_EQ(bind(fd, vm, DRM_BRGPU_BIND_MAP, 0, bo.handle, 0, va, 4096), -EINVAL);
     CHECK_EQ(bind(fd, vm, DRM_BRGPU_BIND_MAP, 16, bo.handle, 0, va, 4096), -EINVAL);
     CHECK_EQ(bind(fd, vm, DRM_BRGPU_BIND_MAP, rw, 0, 0, va, 4096), -EINVAL);
@@ -226,26 +209,6 @@ static void test_bo(void) {
             bo_free(fd, &bo);
         }
     }
-}
-
-struct context {
-    int fd;
-    uint32_t vm, queue;
-    struct bo commands, data;
-};
-
-static struct context context_create(uint32_t placements) {
-    struct context c = {.fd = open_card()};
-
-    c.vm = vm_create(c.fd);
-    c.queue = queue_create(c.fd, c.vm, DRM_BRGPU_QUEUE_COPY, 0);
-    c.commands = bo_create(c.fd, 65536, SYSTEM);
-    bo_map(c.fd, &c.commands);
-    bo_bind(c.fd, c.vm, &c.commands, COMMANDS_VA);
-    c.data = bo_create(c.fd, 4 * MIB, placements);
-    bo_map(c.fd, &c.data);
-    bo_bind(c.fd, c.vm, &c.data, DATA_VA);
-    return c;
 }
 
 static void test_submit(void) {
@@ -677,11 +640,7 @@ static void test_load(void) {
     run_load(5);
 }
 
-static const struct {
-    const char *name;
-    void (*run)(void);
-    bool special; /* only when named */
-} tests[] = {
+static const struct test tests[] = {
     {"query", test_query, false},
     {"negative", test_negative, false},
     {"bo", test_bo, false},
@@ -697,34 +656,5 @@ static const struct {
 };
 
 int main(int argc, char **argv) {
-    unsigned int ran = 0;
-    bool failed = false;
-
-    setvbuf(stdout, NULL, _IONBF, 0);
-    for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-        bool wanted = argc == 1 && !tests[i].special;
-
-        for (int j = 1; j < argc; j++)
-            wanted |= !strcmp(argv[j], tests[i].name);
-        if (!wanted)
-            continue;
-        ran++;
-        const pid_t child = fork();
-        CHECK(child >= 0);
-        if (!child) {
-            tests[i].run();
-            exit(0);
-        }
-        int status;
-        CHECK(waitpid(child, &status, 0) == child);
-        const bool skipped = WIFEXITED(status) && WEXITSTATUS(status) == 77;
-        const bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        printf("%-10s %s\n", tests[i].name, passed ? "passed" : skipped ? "skipped" : "FAILED");
-        failed |= !passed && !skipped;
-    }
-    if (!ran) {
-        fprintf(stderr, "no test of that name\n");
-        return 2;
-    }
-    return failed;
+    return run_tests(tests, sizeof(tests) / sizeof(tests[0]), argc, argv);
 }

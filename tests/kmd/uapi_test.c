@@ -17,7 +17,8 @@ static const struct brgpu_core_limits all_features = {
     .va_start = 0x10000,
     .va_end = 1ull << 48,
     .max_bo_bytes = 1ull << 40,
-    .features = DRM_BRGPU_FEATURE_USER_QUEUES | DRM_BRGPU_FEATURE_FAULT_RETRY,
+    .features =
+        DRM_BRGPU_FEATURE_USER_QUEUES | DRM_BRGPU_FEATURE_FAULT_RETRY | DRM_BRGPU_FEATURE_USERPTR,
     .job_timeout_ms = 10000,
 };
 
@@ -168,7 +169,7 @@ static void test_bind_op(void **state) {
         BAD(EINVAL, brgpu_core_check_bind_op(&op, &limits, &why));                                 \
     } while (0)
     FIELD(map, pad, 1);
-    FIELD(map, op, 3);
+    FIELD(map, op, 4);
     FIELD(map, flags, 0);
     FIELD(map, flags, DRM_BRGPU_BIND_READ | 16);
     FIELD(map, bo_handle, 0);
@@ -193,6 +194,27 @@ static void test_bind_op(void **state) {
     FIELD(null, flags, DRM_BRGPU_BIND_NULL);
     FIELD(null, flags, DRM_BRGPU_BIND_NULL | DRM_BRGPU_BIND_EXEC);
     FIELD(null, bo_offset, 0x1000);
+
+    /* Memory of the process: an address instead of a buffer. */
+    struct drm_brgpu_bind_op userptr = map;
+    userptr.op = DRM_BRGPU_BIND_MAP_USERPTR;
+    userptr.bo_handle = 0;
+    userptr.userptr = 0x7f0000000000;
+    op = userptr;
+    GOOD(brgpu_core_check_bind_op(&op, &all_features, &why));
+    BAD(EOPNOTSUPP, brgpu_core_check_bind_op(&op, &limits, &why));
+    FIELD(userptr, bo_handle, 1);
+    FIELD(userptr, userptr, 0);
+    FIELD(userptr, userptr, 0x7f0000000001);
+    FIELD(userptr, flags, 0);
+    FIELD(userptr, flags, DRM_BRGPU_BIND_READ | 16);
+    FIELD(userptr, flags, DRM_BRGPU_BIND_READ | DRM_BRGPU_BIND_NULL);
+    FIELD(userptr, va, 0xf000);
+    FIELD(userptr, size, 0);
+    op = userptr;
+    op.size = 0x2000;
+    op.userptr = ~0xfffull; /* the last page, and what would follow it */
+    BAD(EINVAL, brgpu_core_check_bind_op(&op, &all_features, &why));
 
     const struct drm_brgpu_bind_op unmap = {
         .op = DRM_BRGPU_BIND_UNMAP, .va = 0x10000, .size = 0x1000};

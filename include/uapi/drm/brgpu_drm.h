@@ -57,7 +57,7 @@ extern "C" {
 
 /* Major version of struct drm_version: another major is another interface. */
 #define DRM_BRGPU_UAPI_MAJOR	1
-#define DRM_BRGPU_UAPI_MINOR	0
+#define DRM_BRGPU_UAPI_MINOR	1
 
 /* An array of `count` elements, `stride` bytes apart, at user address `array`. */
 struct drm_brgpu_array {
@@ -123,7 +123,7 @@ struct drm_brgpu_query_device {
 #define DRM_BRGPU_FEATURE_EVICTION	(1u << 0) /* over-commit: buffers move between VRAM and system */
 #define DRM_BRGPU_FEATURE_SHARING	(1u << 1) /* buffers can be shared with other processes and drivers */
 #define DRM_BRGPU_FEATURE_USER_QUEUES	(1u << 2) /* long-running VMs and user-mode queues */
-#define DRM_BRGPU_FEATURE_USERPTR	(1u << 3)
+#define DRM_BRGPU_FEATURE_USERPTR	(1u << 3) /* BIND_MAP_USERPTR */
 #define DRM_BRGPU_FEATURE_FAULT_RETRY	(1u << 4)
 
 struct drm_brgpu_query_memory {
@@ -230,6 +230,7 @@ struct drm_brgpu_sync {
 #define DRM_BRGPU_BIND_MAP		0
 #define DRM_BRGPU_BIND_UNMAP		1 /* every mapping in the range; parts of mappings are cut out */
 #define DRM_BRGPU_BIND_UNMAP_BO		2 /* every mapping of the buffer; va, size, bo_offset 0 */
+#define DRM_BRGPU_BIND_MAP_USERPTR	3 /* as MAP, of the caller's own memory; feature USERPTR */
 
 #define DRM_BRGPU_BIND_READ		(1u << 0)
 #define DRM_BRGPU_BIND_WRITE		(1u << 1)
@@ -237,13 +238,25 @@ struct drm_brgpu_sync {
 #define DRM_BRGPU_BIND_NULL		(1u << 3) /* MAP without buffer: reads zero, writes vanish */
 #define DRM_BRGPU_BIND_FLAGS		0xfu
 
-/* MAP replaces what was mapped in the range. va, size, bo_offset are multiples of 4 KiB. */
+/*
+ * MAP and MAP_USERPTR replace what was mapped in the range. va, size, bo_offset, userptr are
+ * multiples of 4 KiB.
+ *
+ * MAP_USERPTR maps [userptr, userptr + size) of the calling process, which must be memory (not a
+ * mapping of a device) and writable where WRITE is asked for: EFAULT else. Nothing is pinned: a job
+ * sees what stands at the address when it is submitted, after fork(), munmap(), mremap() or swapping
+ * too; where nothing stands, its access is a page fault. Taking memory away waits for the jobs that
+ * may use it.
+ */
 struct drm_brgpu_bind_op {
 	__u32 op;
-	__u32 flags;		/* of MAP; WRITE includes atomics when READ is given too */
-	__u32 bo_handle;
+	__u32 flags;		/* of a map; WRITE includes atomics when READ is given too */
+	__u32 bo_handle;	/* 0 for MAP_USERPTR */
 	__u32 pad;
-	__u64 bo_offset;
+	union {
+		__u64 bo_offset;
+		__u64 userptr;	/* of MAP_USERPTR */
+	};
 	__u64 va;
 	__u64 size;
 };

@@ -35,6 +35,11 @@ static int gpuvas_show(struct seq_file *m, void *unused)
 			continue;
 		seq_printf(m, "VM %u, %llu bytes bound, %llu faults\n", vm->hw_id, vm->bytes_bound,
 			   vm->fault_count);
+		seq_printf(m, "pages 4K %llu 64K %llu 2M %llu 1G %llu\n",
+			   brgpu_core_pt_page_count(&vm->pt, BRGPU_CORE_PT_4K),
+			   brgpu_core_pt_page_count(&vm->pt, BRGPU_CORE_PT_64K),
+			   brgpu_core_pt_page_count(&vm->pt, BRGPU_CORE_PT_2M),
+			   brgpu_core_pt_page_count(&vm->pt, BRGPU_CORE_PT_1G));
 		ret = dma_resv_lock_interruptible(drm_gpuvm_resv(&vm->base), NULL);
 		if (!ret) {
 			drm_debugfs_gpuva_info(m, &vm->base);

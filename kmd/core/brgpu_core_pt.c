@@ -56,13 +56,44 @@ static void flush_entry(struct brgpu_core_pt_update *update, uint64_t va, unsign
 	flush_range(update, start, start + span_of(level));
 }
 
+static enum brgpu_core_pt_page page_kind(unsigned int level, bool contiguous)
+{
+	if (level)
+		return BRGPU_CORE_PT_64K + level;
+	return contiguous ? BRGPU_CORE_PT_64K : BRGPU_CORE_PT_4K;
+}
+
+/* The entry comes (1) or goes (-1). */
+static void count_entry(struct brgpu_core_pt *pt, struct brgpu_core_pt_table *table, uint64_t entry,
+			int sign)
+{
+	const bool contiguous = entry & BRGPU_PTE_CONTIGUOUS;
+
+	if (!(entry & BRGPU_PTE_VALID))
+		return;
+	table->used += sign;
+	if (is_directory(entry, table->level))
+		return;
+	table->leaves += sign;
+	if (contiguous)
+		table->contiguous += sign;
+	pt->leaves[page_kind(table->level, contiguous)] += sign;
+}
+
+/* The table goes with what it maps; tables below it count for themselves. */
+static void uncount_table(struct brgpu_core_pt *pt, const struct brgpu_core_pt_table *table)
+{
+	if (!table->leaves)
+		return;
+	pt->leaves[page_kind(table->level, true)] -= table->contiguous;
+	pt->leaves[page_kind(table->level, false)] -= table->leaves - table->contiguous;
+}
+
 static void store(struct walk *walk, struct brgpu_core_pt_table *table, unsigned int index,
 		  uint64_t entry)
 {
-	const bool was_valid = table->entries[index] & BRGPU_PTE_VALID;
-	const bool is_valid = entry & BRGPU_PTE_VALID;
-
-	table->used += (uint32_t)is_valid - (uint32_t)was_valid;
+	count_entry(walk->pt, table, table->entries[index], -1);
+	count_entry(walk->pt, table, entry, 1);
 	brgpu_core_store(&table->entries[index], entry);
 	if (walk->pt->ops->written)
 		walk->pt->ops->written(walk->ctx, table, index);
@@ -97,6 +128,9 @@ void brgpu_core_pt_init(struct brgpu_core_pt *pt, struct brgpu_core_pt_table *ro
 {
 	root->level = ROOT_LEVEL;
 	root->used = 0;
+	root->leaves = 0;
+	root->contiguous = 0;
+	memset(pt->leaves, 0, sizeof(pt->leaves));
 	pt->root = root;
 	pt->ops = ops;
 	pt->page_sizes = page_sizes | BRGPU_PAGE_BYTES;
@@ -106,6 +140,7 @@ static void retire_below(struct brgpu_core_pt *pt, void *ctx, struct brgpu_core_
 {
 	unsigned int i;
 
+	uncount_table(pt, table);
 	if (!table->children)
 		return;
 	for (i = 0; i < BRGPU_PT_ENTRIES; i++) {
@@ -147,13 +182,18 @@ static struct brgpu_core_pt_table *descend(struct walk *walk, struct brgpu_core_
 		return NULL;
 	child->level = level - 1;
 	child->used = 0;
+	child->leaves = 0;
+	child->contiguous = 0;
 
 	if (entry & BRGPU_PTE_VALID) {
 		uint64_t part = entry;
 		unsigned int i;
 
-		if (level == 1)
+		if (level == 1) {
 			part &= ~BRGPU_PTE_LEAF;
+			if (!(entry & BRGPU_PTE_NULL) && walk->pt->page_sizes & CONTIGUOUS_BYTES)
+				part |= BRGPU_PTE_CONTIGUOUS;
+		}
 		for (i = 0; i < BRGPU_PT_ENTRIES; i++) {
 			store(walk, child, i, part);
 			if (!(entry & BRGPU_PTE_NULL))
@@ -415,6 +455,13 @@ uint64_t brgpu_core_pt_lookup(const struct brgpu_core_pt *pt, uint64_t va, uint6
 		}
 		table = table->children[index];
 	}
+}
+
+uint64_t brgpu_core_pt_page_count(const struct brgpu_core_pt *pt, enum brgpu_core_pt_page kind)
+{
+	const uint64_t leaves = pt->leaves[kind];
+
+	return kind == BRGPU_CORE_PT_64K ? leaves / CONTIGUOUS_ENTRIES : leaves;
 }
 
 void brgpu_core_pt_clear(struct brgpu_core_pt *pt, void *ctx)

@@ -32,7 +32,18 @@ struct brgpu_core_pt_table {
 	uint64_t address;		/* VRAM offset or DMA address, 4 KiB aligned */
 	uint64_t aperture;		/* BRGPU_PTE_VRAM or BRGPU_PTE_SYSTEM */
 	uint32_t used;			/* valid entries */
+	uint32_t leaves;		/* of them, those that map */
+	uint32_t contiguous;		/* of them, those that are part of a 64 KiB page */
 	uint32_t level;
+};
+
+/* Kinds of pages. */
+enum brgpu_core_pt_page {
+	BRGPU_CORE_PT_4K,
+	BRGPU_CORE_PT_64K,
+	BRGPU_CORE_PT_2M,
+	BRGPU_CORE_PT_1G,
+	BRGPU_CORE_PT_PAGES,
 };
 
 struct brgpu_core_pt_ops {
@@ -53,7 +64,12 @@ struct brgpu_core_pt {
 	struct brgpu_core_pt_table *root;	/* level 3 */
 	const struct brgpu_core_pt_ops *ops;
 	uint64_t page_sizes;	/* bit n: leaves of 2^n bytes may be used; 4 KiB always */
+	/* Entries that map, by kind; 16 are one page of 64 KiB. Any thread may look. */
+	uint64_t leaves[BRGPU_CORE_PT_PAGES];
 };
+
+/* Pages of a kind that are mapped, NULL ones included. Of no meaning in the middle of a change. */
+uint64_t brgpu_core_pt_page_count(const struct brgpu_core_pt *pt, enum brgpu_core_pt_page kind);
 
 /* What an operation, or several in a row, made necessary. Starts as zeros. */
 struct brgpu_core_pt_update {

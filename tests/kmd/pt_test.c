@@ -96,6 +96,36 @@ static uint64_t leaf(struct space *space, uint64_t va, unsigned int *level) {
     return brgpu_core_pt_lookup(&space->pt, va, &address, level);
 }
 
+/* Pages by kind, found by looking at all tables. */
+static void count_pages(const struct brgpu_core_pt_table *table, uint64_t *counts) {
+    uint64_t contiguous = 0;
+
+    for (unsigned int i = 0; i < BRGPU_PT_ENTRIES; i++) {
+        const uint64_t entry = table->entries[i];
+
+        if (!(entry & BRGPU_PTE_VALID))
+            continue;
+        if (table->level && !(entry & BRGPU_PTE_LEAF))
+            count_pages(table->children[i], counts);
+        else if (table->level)
+            counts[table->level == 1 ? BRGPU_CORE_PT_2M : BRGPU_CORE_PT_1G]++;
+        else if (entry & BRGPU_PTE_CONTIGUOUS)
+            contiguous++;
+        else
+            counts[BRGPU_CORE_PT_4K]++;
+    }
+    assert_int_equal(contiguous % 16, 0);
+    counts[BRGPU_CORE_PT_64K] += contiguous / 16;
+}
+
+static void check_counts(const struct space *space) {
+    uint64_t counts[BRGPU_CORE_PT_PAGES] = {0};
+
+    count_pages(space->pt.root, counts);
+    for (unsigned int kind = 0; kind < BRGPU_CORE_PT_PAGES; kind++)
+        assert_int_equal(brgpu_core_pt_page_count(&space->pt, kind), counts[kind]);
+}
+
 static void test_rights(void **state) {
     const uint64_t rw = BRGPU_PTE_READ | BRGPU_PTE_WRITE | BRGPU_PTE_ATOMIC;
     (void)state;
@@ -127,6 +157,11 @@ static void test_page_sizes(void **state) {
     assert_false(leaf(&space, 0x80010000, &level) & BRGPU_PTE_CONTIGUOUS);
     assert_int_equal(leaf(&space, 0x80011000, &level), 0);
 
+    check_counts(&space);
+    assert_int_equal(brgpu_core_pt_page_count(&space.pt, BRGPU_CORE_PT_4K), 2);
+    assert_int_equal(brgpu_core_pt_page_count(&space.pt, BRGPU_CORE_PT_64K), 1);
+    assert_int_equal(brgpu_core_pt_page_count(&space.pt, BRGPU_CORE_PT_1G), 1);
+
     /* A page out of the 1 GiB page splits it twice; the neighbours keep their memory. */
     const struct brgpu_core_pt_update update = unmap(&space, 0x50000000, PAGE);
     assert_true(update.flush && update.start <= 0x40000000 && update.end >= 0x80000000);
@@ -135,6 +170,12 @@ static void test_page_sizes(void **state) {
                      BRGPU_PTE_VALID | BRGPU_PTE_READ | 0x150001000ull);
     assert_true(leaf(&space, 0x60000000, &level) & BRGPU_PTE_LEAF);
     assert_int_equal(level, 1);
+    /* No further than it must. */
+    check_counts(&space);
+    assert_int_equal(brgpu_core_pt_page_count(&space.pt, BRGPU_CORE_PT_4K), 2 + 15);
+    assert_int_equal(brgpu_core_pt_page_count(&space.pt, BRGPU_CORE_PT_64K), 1 + 31);
+    assert_int_equal(brgpu_core_pt_page_count(&space.pt, BRGPU_CORE_PT_2M), 511);
+    assert_int_equal(brgpu_core_pt_page_count(&space.pt, BRGPU_CORE_PT_1G), 0);
     space_fini(&space);
 
     /* A device without large pages gets none. */
@@ -248,7 +289,11 @@ static void test_random(void **state) {
                 assert_int_equal(head & ~layout, entry & ~layout);
             }
         }
+        if (step % 16 == 0)
+            check_counts(&space);
     }
+    brgpu_core_pt_clear(&space.pt, &space);
+    check_counts(&space);
     space_fini(&space);
 }
 

@@ -841,6 +841,7 @@ int brgpu_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *fil
 	bind_change_tree(&call);
 	fence = bind_job_push(call.job);
 	bind_mark_rebound(&call);
+	trace_brgpu_bind_call(call.vm->hw_id, call.count, async, call.vm->bytes_bound);
 	call.job = NULL; /* the scheduler's */
 	drm_gpuvm_resv_add_fence(&call.vm->base, &exec, fence, DMA_RESV_USAGE_BOOKKEEP,
 				 DMA_RESV_USAGE_BOOKKEEP);

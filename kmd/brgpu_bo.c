@@ -148,8 +148,12 @@ static const struct drm_gem_object_funcs brgpu_bo_gem_funcs = {
 
 static void bo_destroy(struct ttm_buffer_object *tbo)
 {
+	struct brgpu_device *brgpu = ttm_to_brgpu(tbo->bdev);
 	struct brgpu_bo *bo = ttm_to_brgpu_bo(tbo);
 
+	spin_lock(&brgpu->owners_lock);
+	list_del_init(&bo->owner_link);
+	spin_unlock(&brgpu->owners_lock);
 	/* Not earlier: TTM holds the exporter's reservation while it takes a buffer down. */
 	if (tbo->base.import_attach)
 		drm_prime_gem_destroy(&tbo->base, tbo->sg);
@@ -190,6 +194,7 @@ struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_
 		return ERR_PTR(-ENOMEM);
 	bo->placements = params->placements;
 	bo->flags = params->flags;
+	INIT_LIST_HEAD(&bo->owner_link);
 	bo->ttm.base.funcs = &brgpu_bo_gem_funcs;
 	bo->ttm.bdev = &brgpu->ttm;
 	drm_gem_private_object_init(&brgpu->drm, &bo->ttm.base, params->size);
@@ -231,6 +236,23 @@ struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_
 	else
 		ttm_bo_unreserve(&bo->ttm);
 	return bo;
+}
+
+static void bo_set_owner(struct brgpu_bo *bo, struct brgpu_file *file)
+{
+	spin_lock(&file->brgpu->owners_lock);
+	list_add_tail(&bo->owner_link, &file->bos);
+	spin_unlock(&file->brgpu->owners_lock);
+}
+
+void brgpu_bo_disown_all(struct brgpu_file *file)
+{
+	struct brgpu_bo *bo, *next;
+
+	spin_lock(&file->brgpu->owners_lock);
+	list_for_each_entry_safe(bo, next, &file->bos, owner_link)
+		list_del_init(&bo->owner_link);
+	spin_unlock(&file->brgpu->owners_lock);
 }
 
 int brgpu_bo_read64(struct brgpu_bo *bo, u64 offset, u64 *value)
@@ -304,6 +326,7 @@ int brgpu_bo_create_ioctl(struct drm_device *drm, void *data, struct drm_file *f
 		bo = brgpu_bo_create(brgpu, &params);
 		ret = PTR_ERR_OR_ZERO(bo);
 		if (!ret) {
+			bo_set_owner(bo, priv);
 			ret = drm_gem_handle_create(file, &bo->ttm.base, &args->handle);
 			args->size = params.size;
 			/* The handle has a reference of its own. */

@@ -7,6 +7,7 @@
 #include <drm/ttm/ttm_placement.h>
 
 struct brgpu_device;
+struct brgpu_file;
 struct brgpu_vm;
 struct drm_gem_object;
 
@@ -16,6 +17,7 @@ struct brgpu_bo {
 	u32 flags;		/* DRM_BRGPU_BO_* */
 	/* The VM that owns it, by its reservation object; NULL: shared. Holds a reference. */
 	struct drm_gem_object *vm_resv_obj;
+	struct list_head owner_link;	/* brgpu_file.bos of its creator, while that is open */
 };
 
 static inline struct brgpu_bo *ttm_to_brgpu_bo(struct ttm_buffer_object *ttm)
@@ -48,6 +50,8 @@ struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_
  * is held. Never evicts others.
  */
 int brgpu_bo_validate(struct brgpu_bo *bo, bool interruptible);
+/* Their creator's file is closed. */
+void brgpu_bo_disown_all(struct brgpu_file *file);
 /* Whether the CPU can reach it, or may by moving it. */
 bool brgpu_bo_is_mappable(struct brgpu_bo *bo);
 /* Reads the 64-bit word at `offset` (checked by the caller). Takes the reservation. */

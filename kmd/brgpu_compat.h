@@ -35,6 +35,13 @@
 #define BRGPU_IMPORT_NS(ns) MODULE_IMPORT_NS(#ns)
 #endif
 
+/* Kernels without the bit show what is active in any case. */
+#ifdef BRGPU_HAVE_GEM_OBJECT_ACTIVE
+#define BRGPU_GEM_OBJECT_ACTIVE DRM_GEM_OBJECT_ACTIVE
+#else
+#define BRGPU_GEM_OBJECT_ACTIVE 0
+#endif
+
 /* A scheduler with one run queue: each queue of ours has a scheduler of its own. */
 static inline int brgpu_compat_sched_init(struct drm_gpu_scheduler *sched,
 					  const struct drm_sched_backend_ops *ops,

@@ -9,6 +9,7 @@
 #include "brgpu_hwmon.h"
 #include "brgpu_hwq.h"
 #include "brgpu_reset.h"
+#include "brgpu_trace.h"
 #include "brgpu_userptr.h"
 
 /**
@@ -46,6 +47,7 @@ void brgpu_device_wedge(struct brgpu_device *brgpu, const char *why)
 {
 	if (xchg(&brgpu->wedged, true))
 		return;
+	trace_brgpu_reset(why, -EIO);
 	drm_err(&brgpu->drm,
 		"the card is wedged: %s. Unbind and bind the driver to use it again.\n", why);
 	queue_work(brgpu->reset_wq, &brgpu->wedge_work);
@@ -178,6 +180,7 @@ int brgpu_device_init(struct brgpu_device *brgpu)
 
 	spin_lock_init(&brgpu->slots_lock);
 	spin_lock_init(&brgpu->sensors_lock);
+	spin_lock_init(&brgpu->owners_lock);
 	mutex_init(&brgpu->reset_lock);
 	init_waitqueue_head(&brgpu->mem_wq);
 	ida_init(&brgpu->slot_ida);

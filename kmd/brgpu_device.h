@@ -106,6 +106,9 @@ struct brgpu_device {
 	spinlock_t slots_lock;
 	struct brgpu_hwq __rcu *slots[BRGPU_KERNEL_SLOTS];
 	struct ida slot_ida;
+	/* Protects brgpu_file.bos of all files. Innermost. */
+	spinlock_t owners_lock;
+
 	/* VMs by their hardware id: for faults. */
 	struct xarray vms;
 
@@ -142,6 +145,7 @@ struct brgpu_file {
 	struct drm_file *drm_file;
 	struct xarray vms;
 	struct xarray queues;
+	struct list_head bos;	/* brgpu_bo that it created */
 	/* Engine time of queues that are gone, ns; by class. */
 	atomic64_t busy_ns[2];
 };

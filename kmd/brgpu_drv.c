@@ -10,6 +10,7 @@
 
 #include "brgpu_bo.h"
 #include "brgpu_device.h"
+#include "brgpu_fdinfo.h"
 #include "brgpu_hwmon.h"
 #include "brgpu_pci.h"
 #include "brgpu_query.h"
@@ -40,6 +41,7 @@ static int brgpu_open(struct drm_device *drm, struct drm_file *file)
 	priv->drm_file = file;
 	xa_init_flags(&priv->vms, XA_FLAGS_ALLOC1);
 	xa_init_flags(&priv->queues, XA_FLAGS_ALLOC1);
+	INIT_LIST_HEAD(&priv->bos);
 	file->driver_priv = priv;
 	atomic_inc(&brgpu->client_count);
 	return 0;
@@ -58,62 +60,9 @@ static void brgpu_postclose(struct drm_device *drm, struct drm_file *file)
 	xa_for_each(&priv->vms, id, vm)
 		brgpu_vm_close(vm);
 	xa_destroy(&priv->vms);
+	brgpu_bo_disown_all(priv);
 	atomic_dec(&priv->brgpu->client_count);
 	kfree(priv);
-}
-
-static void brgpu_show_memory(struct drm_printer *p, struct drm_file *file)
-{
-	static const char * const regions[] = { "system", "vram" };
-	struct drm_memory_stats stats[ARRAY_SIZE(regions)] = {};
-	struct drm_gem_object *gem;
-	unsigned int i;
-	int id;
-
-	spin_lock(&file->table_lock);
-	idr_for_each_entry(&file->object_idr, gem, id) {
-		struct brgpu_bo *bo = gem_to_brgpu_bo(gem);
-		struct ttm_device *ttm = bo->ttm.bdev;
-		struct ttm_resource *resource;
-		unsigned int region;
-
-		/* The resource changes under the reservation, and is freed under this lock. */
-		spin_lock(&ttm->lru_lock);
-		resource = bo->ttm.resource;
-		region = resource && resource->mem_type == BRGPU_PL_VRAM;
-		spin_unlock(&ttm->lru_lock);
-
-		if (drm_gem_object_is_shared_for_memory_stats(gem))
-			stats[region].shared += gem->size;
-		else
-			stats[region].private += gem->size;
-		if (resource)
-			stats[region].resident += gem->size;
-	}
-	spin_unlock(&file->table_lock);
-
-	for (i = 0; i < ARRAY_SIZE(regions); i++)
-		drm_print_memory_stats(p, &stats[i], DRM_GEM_OBJECT_RESIDENT, regions[i]);
-}
-
-static void brgpu_show_fdinfo(struct drm_printer *p, struct drm_file *file)
-{
-	static const char * const engines[] = { "compute", "copy" };
-	struct brgpu_file *priv = file->driver_priv;
-	u64 busy[ARRAY_SIZE(engines)];
-	struct brgpu_queue *queue;
-	unsigned long id;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(engines); i++)
-		busy[i] = atomic64_read(&priv->busy_ns[i]);
-	xa_lock(&priv->queues);
-	xa_for_each(&priv->queues, id, queue)
-		busy[queue->hwq->params.queue_class] += brgpu_hwq_busy_ns(queue->hwq);
-	xa_unlock(&priv->queues);
-	for (i = 0; i < ARRAY_SIZE(engines); i++)
-		drm_printf(p, "drm-engine-%s:\t%llu ns\n", engines[i], busy[i]);
-	brgpu_show_memory(p, file);
 }
 
 static const struct file_operations brgpu_fops = {
@@ -144,7 +93,7 @@ const struct drm_driver brgpu_drm_driver = {
 			   DRIVER_GEM_GPUVA,
 	.open = brgpu_open,
 	.postclose = brgpu_postclose,
-	.show_fdinfo = brgpu_show_fdinfo,
+	.show_fdinfo = brgpu_fdinfo_show,
 	.ioctls = brgpu_ioctls,
 	.num_ioctls = ARRAY_SIZE(brgpu_ioctls),
 	.fops = &brgpu_fops,

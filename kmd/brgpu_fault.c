@@ -3,6 +3,7 @@
 #include "brgpu_device.h"
 #include "brgpu_fault.h"
 #include "brgpu_hwq.h"
+#include "brgpu_trace.h"
 #include "brgpu_vm.h"
 
 void brgpu_fault_record(struct brgpu_device *brgpu, const struct brgpu_event_record *record)
@@ -25,6 +26,8 @@ void brgpu_fault_record(struct brgpu_device *brgpu, const struct brgpu_event_rec
 	drm_dbg_driver(&brgpu->drm,
 		       "fault: VM %u, queue slot %u, address 0x%llx, pc 0x%llx, info 0x%x\n", vm_id,
 		       record->queue, record->data0, record->data1, record->info);
+
+	trace_brgpu_fault(vm_id, record->queue, record->data0, record->data1, record->info);
 
 	/* The VM leaves the table before it goes. */
 	xa_lock(&brgpu->vms);

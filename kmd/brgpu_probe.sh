@@ -87,6 +87,10 @@ have GPUVM_MAP_REQ <<'EOT'
 #include <drm/drm_gpuvm.h>
 int probe(struct drm_gpuvm *vm, const struct drm_gpuvm_map_req *r) { return drm_gpuvm_sm_map(vm, vm, r); }
 EOT
+have GEM_OBJECT_ACTIVE <<'EOT'
+#include <drm/drm_gem.h>
+int probe(void) { return DRM_GEM_OBJECT_ACTIVE; }
+EOT
 have DRM_DRIVER_DATE <<'EOT'
 #include <drm/drm_drv.h>
 const struct drm_driver probe = { .date = "0" };

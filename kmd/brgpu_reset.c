@@ -4,6 +4,7 @@
 #include "brgpu_device.h"
 #include "brgpu_hwq.h"
 #include "brgpu_reset.h"
+#include "brgpu_trace.h"
 
 /**
  * DOC: the ladder
@@ -52,6 +53,7 @@ void brgpu_reset_engines(struct brgpu_device *brgpu, struct brgpu_hwq *guilty)
 	ret = read_poll_timeout(brgpu_read32, status, !(status & BRGPU_STATUS_RESETTING), 100,
 				RESET_TIMEOUT_MS * 1000, true, brgpu, BRGPU_REG_STATUS);
 	atomic_inc(&brgpu->device_resets);
+	trace_brgpu_reset("engines", ret);
 	brgpu_reset_fail_queues(brgpu, guilty, -ECANCELED);
 
 	if (ret || status & BRGPU_STATUS_FAILED) {

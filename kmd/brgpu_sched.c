@@ -7,6 +7,7 @@
 #include "brgpu_device.h"
 #include "brgpu_queue.h"
 #include "brgpu_sync.h"
+#include "brgpu_trace.h"
 #include "brgpu_vm.h"
 
 /**
@@ -246,7 +247,8 @@ again:
 
 	drm_sched_job_arm(&job->base);
 	finished = dma_fence_get(&job->base.s_fence->finished);
-	atomic64_inc(&queue->submitted);
+	trace_brgpu_job(vm->hw_id, queue->id, queue->hwq->slot,
+			atomic64_inc_return(&queue->submitted), args->commands.count);
 	drm_sched_entity_push_job(&job->base);
 	job = NULL; /* the scheduler's */
 	drm_gpuvm_resv_add_fence(&vm->base, &exec, finished, DMA_RESV_USAGE_BOOKKEEP,

@@ -8,8 +8,8 @@
 #include "brgpu_hwmon.h"
 
 /*
- * Attributes of the PCI device, described in docs/kmd.md. They are the driver's dev_groups, so they
- * exist exactly while it is bound.
+ * Attributes of the PCI device, described in docs/observability.md. They are the driver's
+ * dev_groups, so they exist exactly while it is bound.
  */
 
 static struct brgpu_device *dev_to_brgpu(struct device *dev)

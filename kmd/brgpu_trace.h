@@ -23,6 +23,27 @@ TRACE_EVENT(brgpu_submit,
 	TP_printk("slot=%u seqno=%llu packets=%u", __entry->slot, __entry->seqno, __entry->packets)
 );
 
+TRACE_EVENT(brgpu_job,
+	TP_PROTO(u32 vm, u32 queue, u32 slot, u64 number, u32 commands),
+	TP_ARGS(vm, queue, slot, number, commands),
+	TP_STRUCT__entry(
+		__field(u32, vm)
+		__field(u32, queue)
+		__field(u32, slot)
+		__field(u64, number)
+		__field(u32, commands)
+	),
+	TP_fast_assign(
+		__entry->vm = vm;
+		__entry->queue = queue;
+		__entry->slot = slot;
+		__entry->number = number;
+		__entry->commands = commands;
+	),
+	TP_printk("vm=%u queue=%u slot=%u number=%llu commands=%u", __entry->vm, __entry->queue,
+		  __entry->slot, __entry->number, __entry->commands)
+);
+
 TRACE_EVENT(brgpu_queue_stop,
 	TP_PROTO(u32 slot, u32 error),
 	TP_ARGS(slot, error),
@@ -51,6 +72,84 @@ TRACE_EVENT(brgpu_bind,
 		__entry->flush = flush;
 	),
 	TP_printk("vm=%u ops=%u flush=%d", __entry->vm, __entry->ops, __entry->flush)
+);
+
+TRACE_EVENT(brgpu_bind_call,
+	TP_PROTO(u32 vm, u32 ops, bool async, u64 bytes_bound),
+	TP_ARGS(vm, ops, async, bytes_bound),
+	TP_STRUCT__entry(
+		__field(u32, vm)
+		__field(u32, ops)
+		__field(bool, async)
+		__field(u64, bytes_bound)
+	),
+	TP_fast_assign(
+		__entry->vm = vm;
+		__entry->ops = ops;
+		__entry->async = async;
+		__entry->bytes_bound = bytes_bound;
+	),
+	TP_printk("vm=%u ops=%u async=%d bytes_bound=%llu", __entry->vm, __entry->ops,
+		  __entry->async, __entry->bytes_bound)
+);
+
+TRACE_EVENT(brgpu_move,
+	TP_PROTO(u64 bytes, u32 from, u32 to, bool evict, int result),
+	TP_ARGS(bytes, from, to, evict, result),
+	TP_STRUCT__entry(
+		__field(u64, bytes)
+		__field(u32, from)
+		__field(u32, to)
+		__field(bool, evict)
+		__field(int, result)
+	),
+	TP_fast_assign(
+		__entry->bytes = bytes;
+		__entry->from = from;
+		__entry->to = to;
+		__entry->evict = evict;
+		__entry->result = result;
+	),
+	TP_printk("bytes=%llu from=%s to=%s evict=%d result=%d", __entry->bytes,
+		  __print_symbolic(__entry->from, { 0, "system" }, { 1, "tt" }, { 2, "vram" },
+				   { ~0U, "new" }),
+		  __print_symbolic(__entry->to, { 0, "system" }, { 1, "tt" }, { 2, "vram" }),
+		  __entry->evict, __entry->result)
+);
+
+TRACE_EVENT(brgpu_fault,
+	TP_PROTO(u32 vm, u32 slot, u64 address, u64 pc, u32 info),
+	TP_ARGS(vm, slot, address, pc, info),
+	TP_STRUCT__entry(
+		__field(u32, vm)
+		__field(u32, slot)
+		__field(u64, address)
+		__field(u64, pc)
+		__field(u32, info)
+	),
+	TP_fast_assign(
+		__entry->vm = vm;
+		__entry->slot = slot;
+		__entry->address = address;
+		__entry->pc = pc;
+		__entry->info = info;
+	),
+	TP_printk("vm=%u slot=%u address=0x%llx pc=0x%llx info=0x%x", __entry->vm, __entry->slot,
+		  __entry->address, __entry->pc, __entry->info)
+);
+
+TRACE_EVENT(brgpu_reset,
+	TP_PROTO(const char *what, int result),
+	TP_ARGS(what, result),
+	TP_STRUCT__entry(
+		__string(what, what)
+		__field(int, result)
+	),
+	TP_fast_assign(
+		__assign_str(what);
+		__entry->result = result;
+	),
+	TP_printk("what=%s result=%d", __get_str(what), __entry->result)
 );
 
 TRACE_EVENT(brgpu_tlb,

@@ -8,6 +8,7 @@
 
 #include "brgpu_bo.h"
 #include "brgpu_device.h"
+#include "brgpu_trace.h"
 #include "brgpu_vm.h"
 
 /**
@@ -87,8 +88,8 @@ static int brgpu_clear_vram(struct brgpu_device *brgpu, struct ttm_resource *vra
 	return ret;
 }
 
-static int brgpu_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_operation_ctx *ctx,
-		      struct ttm_resource *new, struct ttm_place *hop)
+static int move(struct ttm_buffer_object *tbo, struct ttm_operation_ctx *ctx,
+		struct ttm_resource *new, struct ttm_place *hop)
 {
 	struct brgpu_device *brgpu = ttm_to_brgpu(tbo->bdev);
 	struct ttm_resource *old = tbo->resource;
@@ -141,6 +142,19 @@ static int brgpu_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_oper
 		return ret;
 	ttm_bo_move_sync_cleanup(tbo, new);
 	return 0;
+}
+
+static int brgpu_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_operation_ctx *ctx,
+		      struct ttm_resource *new, struct ttm_place *hop)
+{
+	const u32 from = tbo->resource ? tbo->resource->mem_type : U32_MAX;
+	const u32 to = new->mem_type;
+	int ret = move(tbo, ctx, new, hop);
+
+	/* A hop is no move: the two parts of it are. */
+	if (ret != -EMULTIHOP)
+		trace_brgpu_move(tbo->base.size, from, to, evict, ret);
+	return ret;
 }
 
 static void brgpu_swap_notify(struct ttm_buffer_object *tbo)

@@ -44,13 +44,7 @@ struct ImageHead {
 };
 
 void put(ImageWriter &image, const simt::DispatchParams &params) {
-    // The descriptor has a hole before its pads.
-    constexpr size_t hole =
-        offsetof(brgpu_kernel_desc, max_workgroup) + sizeof(params.kernel.max_workgroup);
-    uint8_t kernel[sizeof(params.kernel)];
-    std::memcpy(kernel, &params.kernel, sizeof(kernel));
-    std::memset(kernel + hole, 0, offsetof(brgpu_kernel_desc, pad) - hole);
-    image.put(kernel);
+    image.put(params.kernel);
     image.put(params.kernel_va);
     image.put(params.work_dim);
     image.put(params.grid);

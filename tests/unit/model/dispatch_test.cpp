@@ -143,7 +143,7 @@ TEST_F(Dispatch, RefusesKernelDescriptors) {
         if (kind == 3)
             bad.desc.static_local_bytes = BRGPU_MAX_LOCAL_BYTES + 1;
         if (kind == 4)
-            bad.desc.pad[2] = 1;
+            bad.desc.pad1[2] = 1;
         if (kind == 5)
             bad.desc.max_workgroup = 16;
         load_kernel(card, code_vram, bad);

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "memory.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <unistd.h>
 
+#include "brgpu_core_packet.h"
+#include "deadline.hpp"
 #include "error.hpp"
 #include "handle.hpp"
 
@@ -49,7 +54,17 @@ std::shared_ptr<Memory> Memory::adopt(std::shared_ptr<Device> device, uint32_t h
     return memory;
 }
 
+std::shared_ptr<Memory> Memory::from_host(std::shared_ptr<Device> device, void *pointer,
+                                          uint64_t size) {
+    std::shared_ptr<Memory> memory(new Memory(std::move(device), 0, size));
+    memory->placements_ = BRGPU_PLACEMENT_SYSTEM;
+    memory->host_ = memory->cpu_ = pointer;
+    return memory;
+}
+
 Memory::~Memory() {
+    if (host_)
+        return;
     if (cpu_ && !device_->forked())
         device_->kernel().unmap(cpu_, size_);
     device_->close_handle(handle_);
@@ -78,6 +93,8 @@ void *Memory::map_cpu() {
 
 void Memory::unmap_cpu() {
     std::lock_guard lock(lock_);
+    if (host_)
+        return; // it is the caller's own mapping
     if (cpu_)
         device_->kernel().unmap(cpu_, size_);
     cpu_ = nullptr;
@@ -88,8 +105,32 @@ void *Memory::cpu_pointer() const noexcept {
     return cpu_;
 }
 
+// The kernel doesn't know the memory apart from what maps it, so this looks for itself.
+uint64_t Memory::wait_host(uint64_t offset, uint32_t compare, uint64_t value, uint64_t mask,
+                           int64_t deadline_ns, bool *reached) const {
+    constexpr auto longest_pause = std::chrono::microseconds(500);
+    if (offset % 8 || size_ < 8 || offset > size_ - 8)
+        raise(BRGPU_ERROR_INVALID_ARGUMENT,
+              "brgpu: waiting for the word at offset 0x%llx of 0x%llx bytes of host memory: not a "
+              "multiple of 8, or beyond the end",
+              static_cast<unsigned long long>(offset), static_cast<unsigned long long>(size_));
+    const auto *word =
+        reinterpret_cast<const uint64_t *>(static_cast<const char *>(host_) + offset);
+    auto pause = std::chrono::microseconds(1);
+    for (;;) {
+        const uint64_t seen = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+        *reached = brgpu_core_wait_met(compare, seen, value, mask);
+        if (*reached || deadline_ns <= static_cast<int64_t>(monotonic_ns()))
+            return seen;
+        std::this_thread::sleep_for(pause);
+        pause = std::min(2 * pause, longest_pause);
+    }
+}
+
 uint64_t Memory::wait(uint64_t offset, uint32_t compare, uint64_t value, uint64_t mask,
                       int64_t deadline_ns, bool *reached) {
+    if (host_)
+        return wait_host(offset, compare, value, mask, deadline_ns, reached);
     drm_brgpu_wait_mem request = {};
     request.handle = handle_;
     request.compare = compare;

@@ -21,6 +21,9 @@ class Memory : public std::enable_shared_from_this<Memory> {
                                           uint32_t placements, uint32_t flags, uint32_t vm_id);
     // Takes over a handle that PRIME import returned for `fd`.
     static std::shared_ptr<Memory> adopt(std::shared_ptr<Device> device, uint32_t handle, int fd);
+    // Memory of the caller: no kernel object stands behind it until it is mapped in a VM.
+    static std::shared_ptr<Memory> from_host(std::shared_ptr<Device> device, void *pointer,
+                                             uint64_t size);
     ~Memory();
 
     Device &device() noexcept { return *device_; }
@@ -29,6 +32,8 @@ class Memory : public std::enable_shared_from_this<Memory> {
     uint32_t placements() const noexcept { return placements_; }
     uint32_t flags() const noexcept { return flags_; }
     bool imported() const noexcept { return imported_; }
+    // The caller's memory; null for a buffer of the kernel's.
+    void *host() const noexcept { return host_; }
     uint32_t vm_id() const noexcept { return vm_id_; }
 
     void *map_cpu();
@@ -43,6 +48,9 @@ class Memory : public std::enable_shared_from_this<Memory> {
     brgpu_memory *borrowed_handle();
 
   private:
+    uint64_t wait_host(uint64_t offset, uint32_t compare, uint64_t value, uint64_t mask,
+                       int64_t deadline_ns, bool *reached) const;
+
     Memory(std::shared_ptr<Device> device, uint32_t handle, uint64_t size)
         : device_(std::move(device)), handle_(handle), size_(size) {}
 
@@ -57,6 +65,7 @@ class Memory : public std::enable_shared_from_this<Memory> {
     uint32_t flags_ = 0;
     uint32_t vm_id_ = 0;
     bool imported_ = false;
+    void *host_ = nullptr;
     mutable std::mutex lock_; // cpu_, borrowed_
     void *cpu_ = nullptr;
     std::unique_ptr<brgpu_memory, DeleteHandle> borrowed_;

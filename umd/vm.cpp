@@ -139,10 +139,15 @@ void Vm::map(uint64_t address, uint64_t size, std::shared_ptr<Memory> memory, ui
         raise(BRGPU_ERROR_INVALID_ARGUMENT, "brgpu: mapping [0x%llx, +0x%llx): not reserved",
               hex(address), hex(size));
     drm_brgpu_bind_op op = {};
-    op.op = DRM_BRGPU_BIND_MAP;
     op.flags = bind_flags(access) | (memory ? 0 : DRM_BRGPU_BIND_NULL);
-    op.bo_handle = memory ? memory->handle() : 0;
-    op.bo_offset = offset;
+    if (memory && memory->host()) {
+        op.op = DRM_BRGPU_BIND_MAP_USERPTR;
+        op.userptr = reinterpret_cast<uintptr_t>(memory->host()) + offset;
+    } else {
+        op.op = DRM_BRGPU_BIND_MAP;
+        op.bo_handle = memory ? memory->handle() : 0;
+        op.bo_offset = offset;
+    }
     op.va = address;
     op.size = size;
     bind(op, "mapping");

@@ -311,7 +311,14 @@ struct brgpu_memory_create_info {
 BRGPU_API brgpu_status brgpu_memory_create(brgpu_device *device,
                                            const struct brgpu_memory_create_info *info,
                                            brgpu_memory **memory);
-/* Host memory of the caller as a buffer. UNSUPPORTED without BRGPU_DEVICE_HOST_POINTERS. */
+/*
+ * Host memory of the caller as a buffer: brgpu_vm_map() gives it an address. pointer and size are
+ * multiples of 4 KiB. UNSUPPORTED without BRGPU_DEVICE_HOST_POINTERS. The memory stays the caller's
+ * and must live as long as it is mapped in a VM; mapping it is INVALID_ARGUMENT where no memory
+ * stands, or none that may be written when write access is asked for. With drm, work sees what
+ * stands at the address when it is submitted, and faults where nothing does; with model, freeing
+ * memory that is in use is as wrong as for any other thread of the process.
+ */
 BRGPU_API brgpu_status brgpu_memory_from_host(brgpu_device *device, void *pointer, uint64_t size,
                                               brgpu_memory **memory);
 /* Mappings of the buffer in VMs keep the memory itself alive. */
@@ -323,7 +330,7 @@ struct brgpu_memory_info {
     uint32_t placements; /* 0 for imported buffers: unknown */
     uint32_t flags;
     uint32_t imported; /* 1: brgpu_memory_import_fd() made it */
-    uint32_t handle;   /* GEM handle */
+    uint32_t handle;   /* GEM handle; 0 for host memory */
 };
 BRGPU_API brgpu_status brgpu_memory_get_info(brgpu_memory *memory, struct brgpu_memory_info *info);
 /* The whole buffer in the CPU's address space, read and write, until destroyed. Repeated calls

@@ -126,6 +126,13 @@ class Memory : public Handle<brgpu_memory, brgpu_memory_destroy> {
         return Memory(memory);
     }
 
+    // The memory stays the caller's.
+    static Memory from_host(const Device &device, void *pointer, uint64_t size) {
+        brgpu_memory *memory = nullptr;
+        check(brgpu_memory_from_host(device.get(), pointer, size, &memory));
+        return Memory(memory);
+    }
+
     int export_fd() const {
         int fd = -1;
         check(brgpu_memory_export_fd(handle_, &fd));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <cstring>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "suite.hpp"
@@ -23,9 +24,93 @@ TEST_F(Conformance, BadBuffersAreRefused) {
     EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT,
                   Memory(device, 4096, BRGPU_PLACEMENT_VRAM, 1u << 30));
     EXPECT_NE(BRGPU_SUCCESS, status_of([&] { Memory(device, uint64_t{1} << 39); }));
-    brgpu_memory *memory = nullptr;
-    int word = 0;
-    EXPECT_EQ(BRGPU_ERROR_UNSUPPORTED, brgpu_memory_from_host(device.get(), &word, 4, &memory));
+}
+
+// Pages of the process, given back at the end.
+class HostPages {
+  public:
+    explicit HostPages(size_t bytes, int rights = PROT_READ | PROT_WRITE)
+        : bytes_(bytes), pages_(mmap(nullptr, bytes, rights, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {}
+    ~HostPages() { munmap(pages_, bytes_); }
+    HostPages(const HostPages &) = delete;
+    HostPages &operator=(const HostPages &) = delete;
+    void *get() const { return pages_; }
+    uint64_t *words() const { return static_cast<uint64_t *>(pages_); }
+
+  private:
+    size_t bytes_;
+    void *pages_;
+};
+
+TEST_F(Conformance, HostMemoryIsABuffer) {
+    if (!(device.properties().features & BRGPU_DEVICE_HOST_POINTERS))
+        GTEST_SKIP() << "no host pointers";
+    constexpr uint64_t bytes = 4 << 20;
+    const HostPages pages(bytes);
+    const Memory memory = Memory::from_host(device, pages.get(), bytes);
+    EXPECT_EQ(bytes, memory.info().size);
+    EXPECT_EQ(0u, memory.info().handle);
+    EXPECT_EQ(pages.get(), memory.map());
+    const uint64_t address = vm.reserve(bytes);
+    vm.map(address, bytes, memory);
+    auto info = sized<brgpu_pointer_info>();
+    ASSERT_EQ(BRGPU_SUCCESS, brgpu_vm_query_pointer(vm.get(), pages.words() + 1, &info));
+    EXPECT_EQ(address, info.base);
+    EXPECT_EQ(8u, info.offset);
+
+    // Both directions, and a part that is mapped elsewhere.
+    const uint64_t pattern = 0x1234567887654321;
+    Commands commands(vm);
+    check(brgpu_commands_fill(commands.get(), address, &pattern, 8, bytes, 0));
+    queue.submit(commands);
+    queue.wait();
+    EXPECT_EQ(pattern, pages.words()[0]);
+    EXPECT_EQ(pattern, pages.words()[bytes / 8 - 1]);
+    pages.words()[bytes / 16] = 42;
+    const uint64_t alias = vm.reserve(4096);
+    vm.map(alias, 4096, memory, bytes / 2);
+    uint64_t seen = 0;
+    check(brgpu_queue_download(queue.get(), &seen, alias, sizeof(seen), timeout_ns));
+    EXPECT_EQ(42u, seen);
+
+    // A word of it can be waited for.
+    EXPECT_EQ(BRGPU_SUCCESS, brgpu_memory_wait(memory.get(), bytes / 2, BRGPU_COMPARE_EQ, 42,
+                                               UINT64_MAX, second_ns, &seen));
+    EXPECT_EQ(BRGPU_ERROR_TIMEOUT, brgpu_memory_wait(memory.get(), bytes / 2, BRGPU_COMPARE_EQ, 43,
+                                                     UINT64_MAX, second_ns / 50, &seen));
+    EXPECT_EQ(BRGPU_ERROR_INVALID_ARGUMENT,
+              brgpu_memory_wait(memory.get(), bytes, BRGPU_COMPARE_EQ, 0, 1, 0, nullptr));
+    EXPECT_STATUS(BRGPU_ERROR_UNSUPPORTED, memory.export_fd());
+    vm.release(alias);
+    vm.release(address);
+    EXPECT_EQ(pattern, pages.words()[0]);
+}
+
+TEST_F(Conformance, BadHostMemoryIsRefused) {
+    if (!(device.properties().features & BRGPU_DEVICE_HOST_POINTERS))
+        GTEST_SKIP() << "no host pointers";
+    const HostPages pages(65536), readable(65536, PROT_READ);
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT, Memory::from_host(device, nullptr, 4096));
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT, Memory::from_host(device, pages.get(), 0));
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT, Memory::from_host(device, pages.get(), 100));
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT, Memory::from_host(device, pages.words() + 1, 4096));
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT,
+                  Memory::from_host(device, pages.get(), UINT64_MAX & ~uint64_t{4095}));
+
+    // Whether memory stands there is looked at when it is mapped.
+    const uint64_t address = vm.reserve(65536);
+    const Memory no_write = Memory::from_host(device, readable.get(), 65536);
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT, vm.map(address, 65536, no_write));
+    vm.map(address, 65536, no_write, 0, BRGPU_ACCESS_R);
+    uint64_t seen = 1;
+    check(brgpu_queue_download(queue.get(), &seen, address, sizeof(seen), timeout_ns));
+    EXPECT_EQ(0u, seen);
+    const HostPages holed(65536);
+    munmap(static_cast<char *>(holed.get()) + 4096, 4096);
+    const Memory hole = Memory::from_host(device, holed.get(), 65536);
+    EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT, vm.map(address, 65536, hole));
+    vm.map(address, 4096, hole);
+    vm.release(address);
 }
 
 TEST_F(Conformance, ExportAndImportShareTheMemory) {

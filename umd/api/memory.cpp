@@ -61,13 +61,21 @@ brgpu_status brgpu_memory_create(brgpu_device *device, const brgpu_memory_create
 brgpu_status brgpu_memory_from_host(brgpu_device *device, void *pointer, uint64_t size,
                                     brgpu_memory **memory) {
     return at_boundary([&] {
-        object_of(device, "device");
+        auto owner = object_of(device, "device");
         require(pointer, "pointer");
         require(memory, "memory");
-        raise(BRGPU_ERROR_UNSUPPORTED,
-              "brgpu: %llu bytes of host memory as a buffer: the driver has no "
-              "BRGPU_DEVICE_HOST_POINTERS",
-              static_cast<unsigned long long>(size));
+        const auto address = reinterpret_cast<uintptr_t>(pointer);
+        if (!(owner->facts().features & DRM_BRGPU_FEATURE_USERPTR))
+            raise(BRGPU_ERROR_UNSUPPORTED,
+                  "brgpu: %llu bytes of host memory as a buffer: the driver has no "
+                  "BRGPU_DEVICE_HOST_POINTERS",
+                  static_cast<unsigned long long>(size));
+        if (size == 0 || address % page_bytes || size % page_bytes || size > -address)
+            raise(BRGPU_ERROR_INVALID_ARGUMENT,
+                  "brgpu: %llu bytes of host memory at %p as a buffer: both must be multiples of "
+                  "4 KiB, the size above zero",
+                  static_cast<unsigned long long>(size), pointer);
+        *memory = make_handle<brgpu_memory>(Memory::from_host(owner, pointer, size));
     });
 }
 
@@ -105,6 +113,9 @@ brgpu_status brgpu_memory_export_fd(brgpu_memory *memory, int *fd) {
     return at_boundary([&] {
         auto object = object_of(memory, "memory");
         require(fd, "fd");
+        if (object->host())
+            raise(BRGPU_ERROR_UNSUPPORTED,
+                  "brgpu: host memory is the caller's own and can't be exported");
         *fd = object->device().export_memory(object);
     });
 }

@@ -51,9 +51,23 @@ std::unique_ptr<Block> Arena::show_file(int fd, uint64_t bytes, int *error) {
         return nullptr;
     }
     madvise(cpu, size, MADV_DONTFORK);
+    return add(*dma, size, cpu, fd);
+}
+
+std::unique_ptr<Block> Arena::show_memory(void *memory, uint64_t bytes, int *error) {
+    auto dma = addresses_.allocate(bytes, bytes >= 2 << 20 ? 2 << 20 : BRGPU_PAGE_BYTES);
+    if (!dma) {
+        *error = ENOSPC;
+        return nullptr;
+    }
+    return add(*dma, bytes, memory, -1);
+}
+
+std::unique_ptr<Block> Arena::add(uint64_t dma, uint64_t bytes, void *cpu, int fd) {
+    auto *start = static_cast<std::byte *>(cpu);
     std::unique_lock lock(lock_);
-    blocks_.emplace(*dma, size);
-    return std::make_unique<Block>(*this, *dma, size, static_cast<std::byte *>(cpu), fd);
+    blocks_.emplace(dma, Range{bytes, start});
+    return std::make_unique<Block>(*this, dma, bytes, start, fd);
 }
 
 std::unique_ptr<Block> Arena::allocate(uint64_t bytes, int *error) {
@@ -81,9 +95,11 @@ void Arena::release(const Block &block) noexcept {
     // After this no thread of the card holds a pointer into the block.
     if (on_release_)
         on_release_(block.dma(), block.bytes());
-    mmap(block.cpu(), block.bytes(), PROT_NONE,
-         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    close(block.fd());
+    if (block.fd() >= 0) {
+        mmap(block.cpu(), block.bytes(), PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+        close(block.fd());
+    }
     addresses_.free(block.dma());
 }
 
@@ -98,10 +114,10 @@ std::byte *Arena::translate(uint64_t dma, size_t *bytes) noexcept {
         return nullptr;
     --block;
     const uint64_t offset = dma - block->first;
-    if (offset >= block->second)
+    if (offset >= block->second.bytes)
         return nullptr;
-    *bytes = std::min<uint64_t>(*bytes, block->second - offset);
-    return base_ + (dma - first_dma);
+    *bytes = std::min<uint64_t>(*bytes, block->second.bytes - offset);
+    return block->second.cpu + offset;
 }
 
 } // namespace brgpu::umd::model

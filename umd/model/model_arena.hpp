@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// System memory as the model's card sees it: blocks, each a memfd, at addresses of a made-up DMA
-// space that is one reserved range of this process. So a DMA address is a pointer plus a constant.
+// System memory as the model's card sees it: blocks, each a memfd or memory of the caller, at
+// addresses of a made-up DMA space. Memfds stand in one reserved range of this process.
 #ifndef BRGPU_UMD_MODEL_MODEL_ARENA_HPP
 #define BRGPU_UMD_MODEL_MODEL_ARENA_HPP
 
@@ -30,7 +30,7 @@ class Block {
     uint64_t dma() const noexcept { return dma_; }
     uint64_t bytes() const noexcept { return bytes_; }
     std::byte *cpu() const noexcept { return cpu_; }
-    int fd() const noexcept { return fd_; }
+    int fd() const noexcept { return fd_; } // -1: the caller's memory
 
   private:
     Arena &arena_;
@@ -50,6 +50,8 @@ class Arena {
     std::unique_ptr<Block> allocate(uint64_t bytes, int *error);
     // A block that shows the file, which the block then owns; nothing is owned on failure.
     std::unique_ptr<Block> show_file(int fd, uint64_t bytes, int *error);
+    // A block that shows memory of the process, which stays the caller's. Multiples of a page.
+    std::unique_ptr<Block> show_memory(void *memory, uint64_t bytes, int *error);
     // Any thread: the pointer of a DMA address, and in *bytes how much of the wanted is behind it.
     std::byte *translate(uint64_t dma, size_t *bytes) noexcept;
     // Called when a block goes, before its memory does.
@@ -61,12 +63,17 @@ class Arena {
   private:
     friend class Block;
     void release(const Block &block) noexcept;
+    std::unique_ptr<Block> add(uint64_t dma, uint64_t bytes, void *cpu, int fd);
 
     std::byte *base_;
     AddressAllocator addresses_;
     std::function<void(uint64_t, uint64_t)> on_release_;
-    std::shared_mutex lock_;              // blocks_: the card's threads read it
-    std::map<uint64_t, uint64_t> blocks_; // start -> bytes
+    std::shared_mutex lock_; // blocks_: the card's threads read it
+    struct Range {
+        uint64_t bytes;
+        std::byte *cpu;
+    };
+    std::map<uint64_t, Range> blocks_; // by DMA address
 };
 
 } // namespace brgpu::umd::model

@@ -427,6 +427,15 @@ int ModelInterface::vm_bind(const drm_brgpu_vm_bind &args, Lock &lock) {
             if (error)
                 return refuse("VM_BIND", error, why);
         }
+        if (op.args.op == DRM_BRGPU_BIND_MAP_USERPTR) {
+            op.bo = Bo::from_host(card_, op.args.userptr, op.args.size,
+                                  op.args.flags & DRM_BRGPU_BIND_WRITE, &error);
+            if (!op.bo)
+                return refuse("VM_BIND", -error, "no such memory in the process");
+            // From here on it is a map of all of a buffer.
+            op.args.op = DRM_BRGPU_BIND_MAP;
+            op.args.bo_offset = 0;
+        }
         bind.ops.push_back(std::move(op));
     }
     const bool async = args.flags & DRM_BRGPU_VM_BIND_ASYNC;

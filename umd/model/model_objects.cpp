@@ -2,6 +2,10 @@
 #include "model_objects.hpp"
 
 #include <cerrno>
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <string>
 
 #include "brgpu/hw/mmu.h"
 #include "drm/brgpu_drm.h"
@@ -10,7 +14,29 @@ namespace brgpu::umd::model {
 
 namespace {
 constexpr uint64_t big_page = 2 << 20;
+
+// Whether [start, start + bytes) is memory of this process with those rights, by what the kernel
+// says of its mappings.
+bool is_memory(uint64_t start, uint64_t bytes, bool write) {
+    std::ifstream maps("/proc/self/maps");
+    std::string line;
+    const uint64_t end = start + bytes;
+    while (std::getline(maps, line)) {
+        uint64_t first = 0, behind = 0;
+        char rights[5] = "";
+        if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %4s", &first, &behind, rights) != 3)
+            continue;
+        if (behind <= start)
+            continue;
+        if (first > start || rights[0] != 'r' || (write && rights[1] != 'w'))
+            return false;
+        start = behind;
+        if (start >= end)
+            return true;
+    }
+    return false;
 }
+} // namespace
 
 std::shared_ptr<Bo> Bo::create(Card &card, uint64_t bytes, uint32_t placements, uint32_t flags,
                                uint32_t vm_id, int *error) {
@@ -43,6 +69,21 @@ std::shared_ptr<Bo> Bo::import(Card &card, int fd, uint64_t bytes, int *error) {
         return nullptr;
     bo->placements_ = DRM_BRGPU_PLACEMENT_SYSTEM;
     bo->bytes_ = bo->block_->bytes();
+    return bo;
+}
+
+std::shared_ptr<Bo> Bo::from_host(Card &card, uint64_t address, uint64_t bytes, bool write,
+                                  int *error) {
+    *error = EFAULT;
+    if (!is_memory(address, bytes, write))
+        return nullptr;
+    std::shared_ptr<Bo> bo(new Bo(card, 0));
+    bo->block_ = card.arena().show_memory(reinterpret_cast<void *>(static_cast<uintptr_t>(address)),
+                                          bytes, error);
+    if (!bo->block_)
+        return nullptr;
+    bo->placements_ = DRM_BRGPU_PLACEMENT_SYSTEM;
+    bo->bytes_ = bytes;
     return bo;
 }
 

@@ -41,6 +41,9 @@ class Bo {
                                       uint32_t flags, uint32_t vm_id, int *error);
     // Takes the file over on success.
     static std::shared_ptr<Bo> import(Card &card, int fd, uint64_t bytes, int *error);
+    // Memory of the process, which must be readable, and writable when `write` says so.
+    static std::shared_ptr<Bo> from_host(Card &card, uint64_t address, uint64_t bytes, bool write,
+                                         int *error);
     ~Bo();
 
     uint64_t bytes() const noexcept { return bytes_; }

@@ -59,7 +59,11 @@ simt::PageMapping VmMemory::map_page(uint64_t page_va, uint8_t wanted) noexcept 
         else
             rights &= static_cast<uint8_t>(~writing);
     }
-    return {.host = page.pointer, .rights = rights, .fault = 0, .host_write = nullptr};
+    return {.host = page.pointer,
+            .rights = rights,
+            .fault = 0,
+            .host_write = nullptr,
+            .bytes = page.bytes};
 }
 
 void VmMemory::refresh(const Worker &worker) {

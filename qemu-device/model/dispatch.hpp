@@ -55,6 +55,7 @@ class ComputeEngine final : public simt::Host {
     void invalidate_code(uint16_t vm) { memory(vm).invalidate_code(); }
 
     uint64_t timestamp_ns() noexcept override { return host_.timestamp(); }
+    void warn(const char *text) noexcept override { host_.log(BRGPU_MODEL_LOG_INFO, text); }
     uint32_t cu_of(uint64_t workgroup) const;
 
     struct Seat {

@@ -331,6 +331,8 @@ Translation Mmu::translate(Worker &worker, uint16_t vm, uint64_t va, uint8_t acc
         if (worker.interruptions != before)
             continue;
         uint64_t offset = va & (BRGPU_PAGE_BYTES - 1);
+        if (armed) // the next page has to be asked for as well
+            result.bytes = std::min<uint64_t>(result.bytes, BRGPU_PAGE_BYTES - offset);
         bool cacheable =
             result.kind == Translation::Kind::pointer || result.kind == Translation::Kind::null;
         if (cacheable && !armed && result.bytes + offset >= BRGPU_PAGE_BYTES) {

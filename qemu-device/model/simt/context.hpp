@@ -31,6 +31,7 @@ struct TlbEntry {
     uint64_t page = UINT64_MAX;
     std::byte *host = nullptr;
     std::byte *host_write = nullptr;
+    uint32_t pages = 0; // contiguous from this one on, all with these rights
     uint8_t rights = 0;
 
     [[gnu::always_inline]] std::byte *host_for(uint8_t wanted) const {
@@ -55,9 +56,6 @@ struct InterpreterBuild {
     const char *name;
     // Runs the warp until it has no runnable lane, its slice is used, it yields, stops or faults.
     WarpResult (*run_warp)(Context &);
-    // c[j] = fma(a[k], b[k][j], c[j]) for k rising; `flush` replaces subnormals by zero after each.
-    void (*fma_rows)(float *c, const float *a, const float *b, uint32_t k, uint32_t n, bool flush);
-    void (*int8_rows)(uint32_t *c, const int8_t *a, const int8_t *b, uint32_t k, uint32_t n);
 };
 const InterpreterBuild &current_build() noexcept;
 
@@ -148,6 +146,9 @@ struct alignas(64) Context {
         return translate_miss(va, rights);
     }
     std::byte *translate_miss(uint64_t va, uint8_t rights) noexcept;
+    // Host address of `va`, global or local, and how many bytes are contiguous from there on; null
+    // with the fault noted. Good until the worker observes an invalidation.
+    std::byte *resolve_run(uint64_t va, uint8_t rights, uint64_t &bytes) noexcept;
 
     // Whether `va`, which has just been translated, is in a page that forgets what is written; then
     // `host` gets the address to read.
@@ -164,19 +165,17 @@ struct alignas(64) Context {
     template <typename Visit>
     bool for_each_piece(uint64_t va, uint64_t bytes, uint8_t rights, Visit &&visit) {
         while (bytes != 0) {
-            const uint64_t in_page = page_bytes - va % page_bytes;
-            const uint64_t piece = bytes < in_page ? bytes : in_page;
-            std::byte *host = resolve_range(va, piece, rights);
+            uint64_t piece = 0;
+            std::byte *host = resolve_run(va, rights, piece);
             if (!host)
                 return false;
+            piece = bytes < piece ? bytes : piece;
             visit(host, piece);
             va += piece;
             bytes -= piece;
         }
         return true;
     }
-    // As resolve(), global and local memory only, up to the end of the page.
-    std::byte *resolve_range(uint64_t va, uint64_t bytes, uint8_t rights) noexcept;
 
     // Makes `page` the one of next_pc. False: fault noted for a fetch by the lowest active lane.
     bool fetch_page(uint64_t pc) noexcept;

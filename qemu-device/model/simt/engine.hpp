@@ -45,11 +45,15 @@ enum Rights : uint8_t {
 //
 // A page with another `host_write` is one that forgets (null pages): reads come from host, writes
 // go to host_write and are never read back; atomics see host's value and store nothing.
+//
+// Where the following pages are mapped alike (same rights, contiguous in the host), `bytes` may
+// cover them as well, so that the engine need not ask for each.
 struct PageMapping {
     std::byte *host = nullptr;
     uint8_t rights = 0;
     uint32_t fault = 0;
     std::byte *host_write = nullptr; // null: the same as host
+    uint64_t bytes = page_bytes;     // contiguous from host, at least page_bytes
 };
 
 // The translated space of one VM, [0, 2^48), as the engine sees it. Implemented by the model.
@@ -96,6 +100,8 @@ class Host {
   public:
     virtual ~Host() = default;
     virtual uint64_t timestamp_ns() noexcept = 0; // BRGPU_CSR_CLOCK
+    // A line for whoever runs the card.
+    virtual void warn(const char *) noexcept {}
 };
 
 // One dispatch packet, already read and copied: nothing here is read from guest memory again.
@@ -226,6 +232,9 @@ class Worker {
     static const char *isa_name() noexcept;
     // For tests: use a build by name from now on, false if this host can't run it.
     static bool select_isa(const char *name) noexcept;
+    // Likewise the tensor unit's kernels: "avx512-bf16", "avx512-vnni", "avx512", "avx2",
+    // "baseline"; null for the best.
+    static bool select_tensor(const char *name) noexcept;
 
     struct Impl;
     Impl &impl() noexcept { return *impl_; }

@@ -88,14 +88,19 @@ std::byte *Context::resolve(uint64_t va, unsigned bytes, uint8_t rights, unsigne
     return nullptr;
 }
 
-std::byte *Context::resolve_range(uint64_t va, uint64_t bytes, uint8_t rights) noexcept {
+std::byte *Context::resolve_run(uint64_t va, uint8_t rights, uint64_t &bytes) noexcept {
     if (va < global_limit) {
         std::byte *host = translate(va, rights);
-        return host ? host + va % page_bytes : nullptr;
+        if (!host)
+            return nullptr;
+        bytes = worker->slot(va).pages * page_bytes - va % page_bytes;
+        return host + va % page_bytes;
     }
     const uint64_t offset = va - BRGPU_LOCAL_BASE;
-    if (offset < local_bytes && bytes <= local_bytes - offset)
+    if (offset < local_bytes) {
+        bytes = local_bytes - offset;
         return local + offset;
+    }
     note_fault(FaultCode::address, va, rights, 0);
     return nullptr;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Caches of a worker thread: translations and decoded instructions.
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -63,6 +64,7 @@ std::byte *Context::translate_miss(uint64_t va, uint8_t rights) noexcept {
     }
     TlbEntry &entry = worker->slot(va);
     entry = {page_va, mapping.host, mapping.host_write ? mapping.host_write : mapping.host,
+             static_cast<uint32_t>(std::min<uint64_t>(mapping.bytes / page_bytes, UINT32_MAX)),
              mapping.rights};
     return entry.host_for(rights);
 }

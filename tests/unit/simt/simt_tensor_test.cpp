@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "simt/tensor/kernels.hpp"
 #include "support.hpp"
 
 namespace brgpu::simt::test {
@@ -60,6 +61,18 @@ float flush(float x) {
     return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(0.0f, x) : x;
 }
 
+// One bf16 step: what rounds to less than the smallest normal number, the exponent unbounded, is
+// zero. To see it, small results are computed anew 100 binades higher up.
+float flushing_fma(float x, float y, float sum) {
+    const float result = std::fma(x, y, sum);
+    if (!(std::fabs(result) <= 0x1p-126f))
+        return result;
+    int exponent;
+    const float fraction = std::frexp(x, &exponent);
+    const float high = std::fma(fraction, std::ldexp(y, exponent + 100), std::ldexp(sum, 100));
+    return std::fabs(high) < 0x1p-26f ? std::copysign(0.0f, result) : result;
+}
+
 uint32_t bytes_of(uint8_t type) {
     return type <= BRGPU_TENSOR_TF32 ? 4 : type <= BRGPU_TENSOR_F16 ? 2 : 1;
 }
@@ -83,9 +96,8 @@ uint32_t reference(const Shape &s, const std::vector<uint32_t> &a, const std::ve
     float sum = std::bit_cast<float>(start);
     const auto step = [&](uint32_t k) {
         const auto [x, y] = at(k);
-        sum = std::fma(widen(s.type, x), widen(s.type, y), sum);
-        if (s.type == BRGPU_TENSOR_BF16)
-            sum = flush(sum);
+        sum = s.type == BRGPU_TENSOR_BF16 ? flushing_fma(widen(s.type, x), widen(s.type, y), sum)
+                                          : std::fma(widen(s.type, x), widen(s.type, y), sum);
     };
     if (s.type == BRGPU_TENSOR_BF16) {
         sum = flush(sum);
@@ -103,14 +115,22 @@ uint32_t reference(const Shape &s, const std::vector<uint32_t> &a, const std::ve
     return std::isnan(sum) ? 0x7fc00000u : std::bit_cast<uint32_t>(sum);
 }
 
-void check_multiply(const Shape &s, bool special) {
+// What elements and accumulators are like.
+enum class Values : uint8_t { plain, special, tiny };
+
+void check_multiply(const Shape &s, Values values, uint64_t budget = UINT64_MAX) {
+    const bool special = values == Values::special;
     SCOPED_TRACE(testing::Message() << s.m << 'x' << s.n << 'x' << s.k << " type " << int(s.type)
-                                    << " flags " << int(s.flags) << " special " << special);
+                                    << " flags " << int(s.flags) << " values " << int(values));
     std::mt19937 random(s.m * 7 + s.n * 3 + s.k + s.type * 1000u + s.flags);
     Rig rig(sequence({4, 2, 3}));
     const uint32_t e = bytes_of(s.type);
     const auto element = [&]() -> uint32_t {
         const uint32_t mask = e == 4 ? UINT32_MAX : (1u << 8 * e) - 1;
+        // Products around the smallest normal number, and just below half a unit of it.
+        constexpr uint32_t tiny[] = {0x00800000, 0x80c00000, 0x33000000, 0xb3000000, 0x00010000};
+        if (values == Values::tiny)
+            return tiny[random() % 5] >> (32 - 8 * e) & mask;
         if (s.type == BRGPU_TENSOR_I8 || (special && random() % 4 == 0))
             return random() & mask;
         const float x = static_cast<float>(random()) / static_cast<float>(1u << 30) - 2.0f;
@@ -165,12 +185,19 @@ void check_multiply(const Shape &s, bool special) {
     multiply.flags = s.flags;
     std::vector<uint32_t> start(s.m * s.n);
     for (auto &x : start)
-        x = s.type == BRGPU_TENSOR_I8 ? random() : std::bit_cast<uint32_t>(widen(0, random() >> 2));
+        x = s.type == BRGPU_TENSOR_I8 ? random()
+            : values == Values::tiny  ? (random() & 0x80000000) | (0x00800000 - random() % 2)
+                                      : std::bit_cast<uint32_t>(widen(0, random() >> 2));
     rig.memory.put(descriptor_va, load);
     rig.memory.put(descriptor_va + 64, multiply);
     rig.memory.put(descriptor_va + 128, save);
     rig.memory.write(c_va, start.data(), start.size() * 4);
-    const Outcome out = rig.run(32, 32);
+    auto dispatch = rig.dispatch(32, 32);
+    Workgroup group;
+    ASSERT_TRUE(group.start(*dispatch, 0, 0));
+    Outcome out = group.run(rig.worker, {.budget = budget});
+    for (unsigned stops = 0; out.status == Status::yielded && stops < 1000; ++stops)
+        out = group.run(rig.worker, {.budget = budget});
     ASSERT_EQ(out.status, Status::finished) << to_string(out.fault.code);
     const auto got = rig.memory.get_all<uint32_t>(c_va + 0x20000, s.m * s.n);
     for (uint32_t i = 0; i < s.m; ++i)
@@ -181,27 +208,118 @@ void check_multiply(const Shape &s, bool special) {
                 << i << ' ' << j;
 }
 
-TEST(SimtTensor, MultipliesEveryTypeAndLayout) {
-    for (const char *isa : {"baseline", "avx2", "avx512"}) {
-        if (!Worker::select_isa(isa))
+constexpr const char *kernel_names[] = {"baseline", "avx2", "avx512", "avx512-vnni", "avx512-bf16"};
+
+// Runs `body` with each of the kernels that this host can run.
+template <class Body>
+void with_all_kernels(Body &&body) {
+    for (const char *name : kernel_names) {
+        if (!Worker::select_tensor(name))
             continue;
-        SCOPED_TRACE(isa);
+        SCOPED_TRACE(name);
+        body();
+    }
+    Worker::select_tensor(nullptr);
+}
+
+TEST(SimtTensor, MultipliesEveryTypeAndLayout) {
+    with_all_kernels([] {
         for (uint8_t type = 0; type <= BRGPU_TENSOR_I8; ++type)
             for (uint8_t flags = 0; flags < 16; ++flags) {
                 if ((flags & BRGPU_TMMA_B_TRANSPOSED) && (flags & BRGPU_TMMA_B_PACKED))
                     continue;
-                check_multiply({5, 7, 9, type, flags}, false);
-                check_multiply({1, 1, 1, type, flags}, true);
-                check_multiply({16, 33, 6, type, flags}, true);
+                check_multiply({5, 7, 9, type, flags}, Values::plain);
+                check_multiply({1, 1, 1, type, flags}, Values::special);
+                check_multiply({16, 33, 6, type, flags}, Values::special);
+                check_multiply({9, 65, 3, type, flags}, Values::tiny);
             }
-    }
-    Worker::select_isa(nullptr);
+    });
+}
+
+TEST(SimtTensor, TilesOfEveryHeight) {
+    with_all_kernels([] {
+        for (uint16_t m = 1; m <= 27; ++m)
+            for (const uint8_t type : {BRGPU_TENSOR_F32, BRGPU_TENSOR_BF16, BRGPU_TENSOR_I8})
+                check_multiply({m, 33, 5, type, BRGPU_TMMA_ACCUMULATE}, Values::plain);
+    });
+}
+
+// Deeper than what is staged at a time, and stopped after each piece of that.
+TEST(SimtTensor, DeepTilesAreStoppedAndResumed) {
+    with_all_kernels([] {
+        for (uint8_t type = 0; type <= BRGPU_TENSOR_I8; ++type)
+            for (const unsigned flags : {0u, BRGPU_TMMA_A_TRANSPOSED | BRGPU_TMMA_B_TRANSPOSED,
+                                         BRGPU_TMMA_ACCUMULATE | BRGPU_TMMA_B_PACKED}) {
+                const uint16_t k = type == BRGPU_TENSOR_I8 ? 1109 : 613;
+                check_multiply({13, 70, k, type, static_cast<uint8_t>(flags)}, Values::plain, 1);
+            }
+    });
 }
 
 TEST(SimtTensor, LargestTiles) {
-    check_multiply({64, 128, 128, BRGPU_TENSOR_F32, BRGPU_TMMA_ACCUMULATE}, false);
-    check_multiply({64, 64, 300, BRGPU_TENSOR_BF16, BRGPU_TMMA_B_PACKED}, false);
-    check_multiply({128, 100, 255, BRGPU_TENSOR_I8, BRGPU_TMMA_B_PACKED}, false);
+    check_multiply({64, 128, 128, BRGPU_TENSOR_F32, BRGPU_TMMA_ACCUMULATE}, Values::plain);
+    check_multiply({64, 64, 300, BRGPU_TENSOR_BF16, BRGPU_TMMA_B_PACKED}, Values::plain);
+    check_multiply({128, 100, 255, BRGPU_TENSOR_I8, BRGPU_TMMA_B_PACKED}, Values::plain);
+}
+
+// What is done at first use: kernels that give other bits are found out.
+TEST(SimtTensor, KernelsAreCheckedAgainstTheBaseline) {
+    class Warnings : public Host {
+      public:
+        uint64_t timestamp_ns() noexcept override { return 0; }
+        void warn(const char *text) noexcept override { ADD_FAILURE() << text; }
+    } host;
+    with_all_kernels([&] {
+        const TensorKernels &kernels = tensor_kernels(host);
+        uint8_t type = 0;
+        EXPECT_TRUE(tensor_kernels_agree(kernels, type)) << kernels.name << " type " << int(type);
+    });
+    // Faults that a processor or compiler might have, one at a time.
+    static TensorKernels good;
+    ASSERT_TRUE(Worker::select_tensor("baseline"));
+    good = tensor_kernels(host);
+    Worker::select_tensor(nullptr);
+    const auto broken = [&](uint8_t wrong, auto &&change) {
+        TensorKernels kernels = good;
+        change(kernels);
+        uint8_t type = 0xff;
+        EXPECT_FALSE(tensor_kernels_agree(kernels, type));
+        EXPECT_EQ(type, wrong);
+    };
+    broken(BRGPU_TENSOR_BF16, [](auto &k) { k.multiply_bf16 = k.multiply_f32; }); // no flush
+    broken(BRGPU_TENSOR_F32, [](auto &k) { k.multiply_f32 = k.multiply_bf16; });
+    broken(BRGPU_TENSOR_I8, [](auto &k) { k.multiply_int8 = k.multiply_f32; });
+    broken(BRGPU_TENSOR_F32, [](auto &k) { // another NaN
+        k.multiply_f32 = [](const TensorBlock &block) {
+            good.multiply_f32(block);
+            for (uint32_t i = 0; i < block.rows; ++i)
+                for (uint32_t j = 0; j < block.columns; ++j) {
+                    std::byte &top = block.acc[i * block.acc_stride + 4 * j + 3];
+                    const std::byte &next = block.acc[i * block.acc_stride + 4 * j + 2];
+                    if (top == std::byte{0x7f} && next == std::byte{0xc0})
+                        top = std::byte{0xff};
+                }
+        };
+    });
+    broken(BRGPU_TENSOR_F32, [](auto &k) { // an edge that is written beyond
+        k.multiply_f32 = [](const TensorBlock &block) {
+            good.multiply_f32(block);
+            if (block.columns % 16 != 0 && block.rows > 1)
+                block.acc[4 * block.columns] ^= std::byte{1};
+        };
+    });
+    broken(BRGPU_TENSOR_BF16, [](auto &k) { // the smallest normal number flushed
+        k.multiply_bf16 = [](const TensorBlock &block) {
+            good.multiply_bf16(block);
+            for (uint32_t i = 0; i < block.rows; ++i)
+                for (uint32_t j = 0; j < block.columns; ++j) {
+                    uint32_t word;
+                    std::memcpy(&word, block.acc + i * block.acc_stride + 4 * j, 4);
+                    if (word == 0x00800000)
+                        std::memset(block.acc + i * block.acc_stride + 4 * j, 0, 4);
+                }
+        };
+    });
 }
 
 TEST(SimtTensor, AccumulatorFormats) {
@@ -254,7 +372,9 @@ TEST(SimtTensor, TileCopies) {
         for (uint8_t layout = 0; layout <= BRGPU_TDA_PACK; ++layout)
             for (const bool to_local : {false, true}) {
                 SCOPED_TRACE(testing::Message() << int(e) << ' ' << int(layout) << to_local);
-                constexpr uint32_t rows = 13, cols = 21, src_rows = 11, src_cols = 17;
+                // Larger from global to global memory, which takes the vectors' ways.
+                const uint32_t rows = to_local ? 13 : 70, cols = to_local ? 21 : 530;
+                const uint32_t src_rows = rows - 2, src_cols = cols - 4, pitch = cols + 19;
                 // Through local memory and back, or straight.
                 Rig rig(sequence(to_local ? std::initializer_list<int>{0, 1, 0}
                                           : std::initializer_list<int>{0}),
@@ -271,7 +391,7 @@ TEST(SimtTensor, TileCopies) {
                 d.cols = cols;
                 d.src_rows = src_rows;
                 d.src_cols = src_cols;
-                d.src_stride = 40 * e;
+                d.src_stride = pitch * e;
                 d.dst_stride = stride;
                 d.elem_bytes = e;
                 d.layout = layout;
@@ -286,7 +406,7 @@ TEST(SimtTensor, TileCopies) {
                     out.elem_bytes = e;
                     rig.memory.put(descriptor_va + 128, out);
                 }
-                std::vector<uint8_t> source(rows * 40 * e);
+                std::vector<uint8_t> source(rows * pitch * e);
                 for (size_t i = 0; i < source.size(); ++i)
                     source[i] = static_cast<uint8_t>(i * 7 + i / 251 + 1);
                 rig.memory.write(a_va, source.data(), source.size());
@@ -306,7 +426,7 @@ TEST(SimtTensor, TileCopies) {
                         for (uint32_t byte = 0; byte < e; ++byte)
                             ASSERT_EQ(got[line * stride + at * e + byte],
                                       r < src_rows && c < src_cols
-                                          ? source[r * 40 * e + c * e + byte]
+                                          ? source[r * pitch * e + c * e + byte]
                                           : 0)
                                 << line << ' ' << at;
                     }
@@ -486,9 +606,15 @@ TEST(SimtTensor, FaultsAndStopsInTheMiddleOfACopyAreResumed) {
             rig.memory.put<uint32_t>(page + i, static_cast<uint32_t>(page + i) * 31);
     }
     EXPECT_EQ(faults, 64u);
-    EXPECT_GT(stops, 5u);
     for (uint32_t i = 0; i < 64 * 2048; i += 4)
         ASSERT_EQ(rig.memory.get<uint32_t>(0x60000000 + i), (0x50000000 + i) * 31);
+
+    // Once more, with all of it mapped.
+    ASSERT_TRUE(group.start(*dispatch, 0, 0));
+    stops = 0;
+    while (group.run(rig.worker, limits).status == Status::yielded)
+        ASSERT_LT(++stops, 1000u);
+    EXPECT_GT(stops, 5u);
 }
 
 } // namespace

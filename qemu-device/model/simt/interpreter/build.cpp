@@ -3,7 +3,6 @@
 // One build of the interpreter: the table of handlers, the inner loop, and the choice of which
 // lanes of a warp run next. Compiled once for each class of hosts; see vector.hpp.
 #include "floating.hpp"
-#include "tensor.hpp"
 
 #define BRGPU_SIMT_STRING_OF(name) #name
 #define BRGPU_SIMT_STRING(name)    BRGPU_SIMT_STRING_OF(name)
@@ -418,8 +417,6 @@ extern const InterpreterBuild BRGPU_SIMT_SYMBOL(BRGPU_SIMT_BUILD);
 const InterpreterBuild BRGPU_SIMT_SYMBOL(BRGPU_SIMT_BUILD) = {
     BRGPU_SIMT_STRING(BRGPU_SIMT_BUILD),
     BRGPU_SIMT_BUILD::run_warp,
-    BRGPU_SIMT_BUILD::fma_rows,
-    BRGPU_SIMT_BUILD::int8_rows,
 };
 
 } // namespace brgpu::simt

@@ -98,6 +98,7 @@ struct brgpu_model_config {
     uint32_t workers;       /* engine threads; 0: one per online CPU, at most 16 */
     uint32_t deterministic; /* 1: one worker, fixed order, for debugging and differential tests */
     uint64_t serial;        /* serial number in the identity registers; 0: derived from product */
+    uint32_t queues;        /* queue slots, 2 or more; 0: the product's, which is the most */
 };
 
 /*

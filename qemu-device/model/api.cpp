@@ -55,7 +55,7 @@ std::string check(const brgpu_model_config *config, const brgpu_model_host_ops *
                   const Product *&product, Card::Options &options) {
     if (!config || !ops)
         return "no configuration or no host operations";
-    if (config->struct_size < sizeof(*config) ||
+    if (config->struct_size < offsetof(brgpu_model_config, queues) ||
         ops->struct_size < offsetof(brgpu_model_host_ops, log))
         return "the caller's structures are older than this library";
     if (config->abi_version != BRGPU_MODEL_ABI_VERSION)
@@ -84,6 +84,12 @@ std::string check(const brgpu_model_config *config, const brgpu_model_host_ops *
     options.threads = config->workers ? config->workers : online_cpus();
     if (config->deterministic)
         options.threads = 1;
+    if (config->struct_size >= offsetof(brgpu_model_config, queues) + sizeof(config->queues))
+        options.queues = config->queues;
+    if (options.queues == 0)
+        options.queues = product->queues;
+    if (options.queues < 2 || options.queues > product->queues)
+        return "queues must be 2 to " + std::to_string(product->queues);
     options.vram = config->vram;
     options.serial =
         config->serial ? config->serial : uint64_t{product->pci_device} << 48 | 0x42520001;

@@ -9,6 +9,11 @@
 namespace brgpu::model {
 namespace {
 
+Product with_queues(Product product, uint32_t queues) {
+    product.queues = queues;
+    return product;
+}
+
 controller::Config controller_config(const Product &product, const Card::Options &options) {
     controller::Config config = controller::Config::for_product(product.pci_device);
     config.product = product.pci_device;
@@ -21,17 +26,17 @@ controller::Config controller_config(const Product &product, const Card::Options
 
 } // namespace
 
-Card::Card(const Product &product, const Options &options, const brgpu_model_host_ops &ops,
+Card::Card(const Product &kind, const Options &options, const brgpu_model_host_ops &ops,
            void *context)
-    : product_(product), options_(options), dma_(ops, context, points_),
-      vram_(options.vram, options.vram_bytes), mmu_(product.vms, vram_, dma_, faults_),
-      engine_(points_, mmu_, dma_, product, options.threads), doorbells_(product.doorbell_pages),
-      events_(dma_, product.queues, [this] { scheduler_.wake(); }),
-      processor_({dma_, mmu_, events_, faults_, engine_, doorbells_, product},
+    : product_(with_queues(kind, options.queues)), options_(options), dma_(ops, context, points_),
+      vram_(options.vram, options.vram_bytes), mmu_(product_.vms, vram_, dma_, faults_),
+      engine_(points_, mmu_, dma_, product_, options.threads), doorbells_(product_.doorbell_pages),
+      events_(dma_, product_.queues, [this] { scheduler_.wake(); }),
+      processor_({dma_, mmu_, events_, faults_, engine_, doorbells_, product_},
                  [this] { return (controller_.status() & BRGPU_STATUS_READY) != 0; }),
-      scheduler_(points_, dma_, *this, product.queues, options.threads),
+      scheduler_(points_, dma_, *this, product_.queues, options.threads),
       controller_worker_(points_.add_worker()), invalidation_(points_, mmu_, events_),
-      controller_(controller_config(product, options), *this), registers_(*this) {
+      controller_(controller_config(product_, options), *this), registers_(*this) {
     processor_.attach(scheduler_);
     processor_.on_kill = [this] { look_at_engine_reset(); };
     points_.on_progress([this] { invalidation_.progress(); });

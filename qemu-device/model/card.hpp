@@ -53,6 +53,7 @@ class Card final : private FrontEnd, private controller::Host {
         void *vram;
         uint32_t threads;
         uint64_t serial;
+        uint32_t queues;
     };
 
     Card(const Product &product, const Options &options, const brgpu_model_host_ops &ops,
@@ -106,7 +107,7 @@ class Card final : private FrontEnd, private controller::Host {
     void look_at_engine_reset();
     void found_ecc(uint64_t offset, bool uncorrected);
 
-    const Product &product_;
+    const Product product_;
     const Options options_;
     SafePoints points_;
     HostPort dma_;

@@ -300,7 +300,7 @@ bool CommandProcessor::map(Worker &worker, Queue &queue) {
         return parts_.host.current(worker) ? refuse(nullptr) : false;
     }
     queue.read_index.store(front.read);
-    set_state(queue, BRGPU_QUEUE_STATE_IDLE);
+    set_state(queue, front.started ? BRGPU_QUEUE_STATE_RUNNING : BRGPU_QUEUE_STATE_IDLE);
     scheduler_->set_weight(queue, config.priority, config.time_slice_us);
     return true;
 }
@@ -376,6 +376,7 @@ bool CommandProcessor::restore(Worker &worker, Queue &queue, const brgpu_hw_queu
     front.dispatch_id = head.dispatch_id;
     front.dispatch_start = head.dispatch_start;
     front.call = call;
+    front.index_owed = true; // it may have been preempted while writing it faulted
     std::memcpy(front.current.bytes, head.current, sizeof(head.current));
     front.started = head.started != 0;
     if (!front.started)

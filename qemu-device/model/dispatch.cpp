@@ -168,16 +168,23 @@ void DispatchOp::park(simt::Workgroup &&group) {
     update_pieces();
 }
 
-void DispatchOp::group_finished() {
+// A watchdog looks at the queue's count while workgroups run.
+void DispatchOp::show_progress() {
     uint64_t progress = dispatch_.progress();
+    uint64_t seen = progress_seen_.load(std::memory_order_relaxed);
+    while (progress > seen) {
+        if (progress_seen_.compare_exchange_weak(seen, progress, std::memory_order_relaxed)) {
+            queue_.progress.fetch_add(progress - seen, std::memory_order_relaxed);
+            return;
+        }
+    }
+}
+
+void DispatchOp::group_finished() {
     {
         std::lock_guard lock(mutex_);
         running_--;
         done_++;
-        if (progress > progress_seen_) {
-            queue_.progress.fetch_add(progress - progress_seen_, std::memory_order_relaxed);
-            progress_seen_ = progress;
-        }
         update_pieces();
     }
     queue_.workgroups.fetch_add(1, std::memory_order_relaxed);
@@ -272,6 +279,7 @@ DispatchOp::Next DispatchOp::run(Worker &worker, Turn &turn, simt::Workgroup &gr
             group.run(seat.worker, {.budget = budget, .stop = &worker.attention});
         engine_caller = nullptr;
         engine_.instructions.fetch_add(outcome.counters.instructions, std::memory_order_relaxed);
+        show_progress();
         if (outcome.status == simt::Status::finished) {
             group_finished();
             return Next::group_done;

@@ -101,6 +101,7 @@ class DispatchOp final : public Op {
 
     bool claim(Worker &worker, simt::Workgroup &group);
     void park(simt::Workgroup &&group);
+    void show_progress();
     void group_finished();
     void update_pieces();
     Next run(Worker &worker, Turn &turn, simt::Workgroup &group);
@@ -119,7 +120,7 @@ class DispatchOp final : public Op {
     uint64_t next_ = 0; // first workgroup that has not been started
     uint64_t done_ = 0;
     uint32_t running_ = 0;
-    uint64_t progress_seen_ = 0;
+    std::atomic<uint64_t> progress_seen_{0};
     std::atomic<uint64_t> pieces_{0};
 };
 

@@ -107,6 +107,20 @@ void Scheduler::list_if_runnable(Queue &queue) {
         list(present);
 }
 
+// Its front end comes before all work, wherever the queue is listed now.
+void Scheduler::make_urgent(Queue &queue) {
+    auto &sched = queue.sched;
+    for (unsigned level = 0; level < urgent_level && sched.listed; level++) {
+        if (std::erase_if(lists_[level], [&](const auto &item) { return item.get() == &queue; })) {
+            listed_[level].fetch_sub(1, std::memory_order_release);
+            sched.listed = false;
+        }
+    }
+    sched.urgent = true;
+    sched.front_wanted = true;
+    list_if_runnable(queue);
+}
+
 void Scheduler::notify(unsigned how_many) {
     work_number_.fetch_add(1, std::memory_order_release);
     if (paused_ || spinners_.load(std::memory_order_acquire) >= how_many)
@@ -128,12 +142,14 @@ bool Scheduler::pick(Job &job) {
             sched.listed = false;
             if (sched.dead)
                 continue;
-            job.level = static_cast<uint8_t>(level);
             if (sched.front_wanted && !sched.front_busy) {
                 sched.front_busy = true;
+                job.level = static_cast<uint8_t>(level);
                 job.op.reset();
             } else if (sched.op && !sched.op->stopped() && sched.op->pieces_left() > 0) {
                 sched.op_workers++;
+                // A command is urgent, the work that it restored is not.
+                job.level = sched.priority;
                 job.op = sched.op;
             } else {
                 continue;
@@ -309,9 +325,7 @@ void Scheduler::command(uint16_t slot, uint32_t command) {
         sched.op->stop();
         points_.ask_attention();
     }
-    sched.urgent = true;
-    sched.front_wanted = true;
-    list_if_runnable(queue);
+    make_urgent(queue);
 }
 
 void Scheduler::kill_all(uint32_t error) {
@@ -323,11 +337,9 @@ void Scheduler::kill_all(uint32_t error) {
         sched.command = BRGPU_QUEUE_CMD_KILL;
         sched.kill_error = error;
         sched.busy = true;
-        sched.urgent = true;
-        sched.front_wanted = true;
         if (sched.op)
             sched.op->stop();
-        list_if_runnable(*queue);
+        make_urgent(*queue);
     }
     points_.ask_attention();
 }

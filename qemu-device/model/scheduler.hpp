@@ -125,6 +125,7 @@ class Scheduler {
     bool runnable(const Queue &queue) const;
     void list(const std::shared_ptr<Queue> &queue);
     void list_if_runnable(Queue &queue);
+    void make_urgent(Queue &queue);
     void notify(unsigned how_many);
     void tick(Clock::time_point now);
     void idle(std::unique_lock<std::mutex> &lock, bool worked);

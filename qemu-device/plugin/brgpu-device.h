@@ -81,6 +81,7 @@ struct BrgpuDevice {
     uint64_t aperture_bytes;
     uint32_t workers;
     bool deterministic;
+    uint32_t queues;
     uint64_t serial;
     bool ats;
 

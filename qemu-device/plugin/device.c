@@ -381,6 +381,7 @@ static bool create_model(BrgpuDevice *s, Error **errp) {
         .aperture_bytes = s->aperture_bytes,
         .workers = s->workers,
         .deterministic = s->deterministic,
+        .queues = s->queues,
         .serial = s->serial,
     };
 
@@ -490,6 +491,7 @@ static Property properties[] = {
     DEFINE_PROP_UINT32("workers", BrgpuDevice, workers, 0),
     DEFINE_PROP_BOOL("deterministic", BrgpuDevice, deterministic, false),
     DEFINE_PROP_UINT64("serial", BrgpuDevice, serial, 0),
+    DEFINE_PROP_UINT32("queues", BrgpuDevice, queues, 0),
     DEFINE_PROP_BOOL("ats", BrgpuDevice, ats, false),
     DEFINE_PROP_END_OF_LIST(),
 };

@@ -228,6 +228,39 @@ TEST_F(Dispatch, PreemptAndRestoreInMidKernel) {
     EXPECT_EQ(word(4), resident) << "nothing was done twice";
 }
 
+TEST_F(Dispatch, RestoredWorkSharesTheEngines) {
+    // As many as there are workers, so that one that kept its worker would be seen.
+    TestQueue first(card, {.slot = 1, .vm = 7, .save_bytes = 16 << 20});
+    TestQueue second(card, {.slot = 2, .vm = 7, .save_bytes = 16 << 20});
+    for (TestQueue *hog : {&first, &second}) {
+        hog->push(dispatch(kernel(1, forever), data_va, 16, 1));
+        hog->ring();
+        ASSERT_TRUE(hog->wait_state(BRGPU_QUEUE_STATE_RUNNING));
+        ASSERT_EQ(hog->finish(BRGPU_QUEUE_CMD_PREEMPT) & BRGPU_QUEUE_STATE_MASK,
+                  BRGPU_QUEUE_STATE_PREEMPTED);
+        hog->desc().flags = BRGPU_QUEUE_DESC_RESTORE;
+        hog->finish(BRGPU_QUEUE_CMD_MAP);
+        // What was begun runs: a watchdog goes by it.
+        EXPECT_EQ(hog->state(), BRGPU_QUEUE_STATE_RUNNING);
+    }
+    TestQueue other(card, {.slot = 3, .vm = 7});
+    for (int i = 0; i < 3; i++)
+        other.run({dispatch(kernel(0, store_ids), data_va, 64, 64)});
+    first.finish(BRGPU_QUEUE_CMD_KILL);
+    second.finish(BRGPU_QUEUE_CMD_KILL);
+}
+
+TEST_F(Dispatch, ProgressIsSeenWhileAWorkgroupRuns) {
+    constexpr uint32_t progress = BRGPU_CTL_PROGRESS << 25 | BRGPU_OPCODE_CUSTOM0;
+    TestQueue queue(card, {.vm = 7});
+    queue.push(dispatch(kernel(1, {progress, 0xffdff06f /* j -4 */}), data_va, 1, 1));
+    queue.ring();
+    EXPECT_TRUE(eventually([&] { return queue.reg(BRGPU_QUEUE_PROGRESS) > 0; }));
+    uint64_t seen = queue.reg(BRGPU_QUEUE_PROGRESS);
+    EXPECT_TRUE(eventually([&] { return queue.reg(BRGPU_QUEUE_PROGRESS) > seen; }));
+    queue.finish(BRGPU_QUEUE_CMD_KILL);
+}
+
 TEST_F(Dispatch, PreemptWithTooSmallAnAreaKills) {
     TestQueue queue(card, {.vm = 7, .save_bytes = 4096});
     queue.push(dispatch(kernel(1, forever), data_va, 1024, 1024));

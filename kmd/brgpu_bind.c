@@ -267,6 +267,8 @@ static struct dma_fence *bind_job_push(struct brgpu_bind_job *job)
 
 	drm_sched_job_arm(&job->base);
 	fence = dma_fence_get(&job->base.s_fence->finished);
+	dma_fence_put(job->vm->last_bind);
+	job->vm->last_bind = dma_fence_get(fence);
 	drm_sched_entity_push_job(&job->base);
 	return fence;
 }
@@ -670,7 +672,7 @@ static int bind_lock(struct bind_call *call, struct drm_exec *exec)
 
 	for (i = 0; i < call->count && !ret; i++) {
 		if (call->objects[i])
-			ret = drm_exec_prepare_obj(exec, call->objects[i], 1);
+			ret = drm_exec_prepare_obj(exec, call->objects[i], 2);
 	}
 	return ret;
 }
@@ -845,6 +847,7 @@ int brgpu_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *fil
 	call.job = NULL; /* the scheduler's */
 	drm_gpuvm_resv_add_fence(&call.vm->base, &exec, fence, DMA_RESV_USAGE_BOOKKEEP,
 				 DMA_RESV_USAGE_BOOKKEEP);
+	brgpu_preempt_add_fence(call.vm, &exec);
 	brgpu_syncs_signal(&syncs, fence);
 
 put_vm_bos:

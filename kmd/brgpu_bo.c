@@ -255,46 +255,65 @@ void brgpu_bo_disown_all(struct brgpu_file *file)
 	spin_unlock(&file->brgpu->owners_lock);
 }
 
-int brgpu_bo_read64(struct brgpu_bo *bo, u64 offset, u64 *value)
+/* A 64-bit word of the buffer; the reservation is held. */
+static int bo_access64(struct brgpu_bo *bo, u64 offset, u64 *value, bool write)
 {
+	struct brgpu_device *brgpu = ttm_to_brgpu(bo->ttm.bdev);
 	struct ttm_bo_kmap_obj map = {};
 	bool is_iomem;
-	void *word;
-	int ret;
+	u64 *word;
+	int ret, idx;
 
-	ret = ttm_bo_reserve(&bo->ttm, true, false, NULL);
-	if (ret)
-		return ret;
 	ret = bo_make_visible(bo);
 	if (ret)
-		goto unreserve;
-	if (bo->ttm.type == ttm_bo_type_sg) {
-		ret = -EOPNOTSUPP;
-		goto unreserve;
-	}
+		return ret;
+	if (bo->ttm.type == ttm_bo_type_sg)
+		return -EOPNOTSUPP;
 	if (brgpu_bo_is_vram(bo)) {
-		struct brgpu_device *brgpu = ttm_to_brgpu(bo->ttm.bdev);
 		const unsigned long pfn =
 			bo->ttm.bdev->funcs->io_mem_pfn(&bo->ttm, offset >> PAGE_SHIFT);
-		const u64 address =
-			((u64)pfn << PAGE_SHIFT) - brgpu->vram_phys + (offset & ~PAGE_MASK);
-		int idx;
+		void __iomem *at = brgpu->vram + ((u64)pfn << PAGE_SHIFT) - brgpu->vram_phys +
+				   (offset & ~PAGE_MASK);
 
-		ret = -ENODEV;
-		if (drm_dev_enter(&brgpu->drm, &idx)) {
-			*value = readq(brgpu->vram + address);
-			drm_dev_exit(idx);
-			ret = 0;
-		}
-		goto unreserve;
+		if (!drm_dev_enter(&brgpu->drm, &idx))
+			return -ENODEV;
+		if (write)
+			writeq(*value, at);
+		else
+			*value = readq(at);
+		drm_dev_exit(idx);
+		return 0;
 	}
 	ret = ttm_bo_kmap(&bo->ttm, offset >> PAGE_SHIFT, 1, &map);
 	if (ret)
-		goto unreserve;
+		return ret;
 	word = ttm_kmap_obj_virtual(&map, &is_iomem) + (offset & ~PAGE_MASK);
-	*value = READ_ONCE(*(u64 *)word);
+	if (write)
+		WRITE_ONCE(*word, *value);
+	else
+		*value = READ_ONCE(*word);
 	ttm_bo_kunmap(&map);
-unreserve:
+	return 0;
+}
+
+int brgpu_bo_read64(struct brgpu_bo *bo, u64 offset, u64 *value)
+{
+	int ret = ttm_bo_reserve(&bo->ttm, true, false, NULL);
+
+	if (ret)
+		return ret;
+	ret = bo_access64(bo, offset, value, false);
+	ttm_bo_unreserve(&bo->ttm);
+	return ret;
+}
+
+int brgpu_bo_write64(struct brgpu_bo *bo, u64 offset, u64 value)
+{
+	int ret = ttm_bo_reserve(&bo->ttm, false, false, NULL);
+
+	if (ret)
+		return ret;
+	ret = bo_access64(bo, offset, &value, true);
 	ttm_bo_unreserve(&bo->ttm);
 	return ret;
 }

@@ -56,6 +56,7 @@ void brgpu_bo_disown_all(struct brgpu_file *file);
 bool brgpu_bo_is_mappable(struct brgpu_bo *bo);
 /* Reads the 64-bit word at `offset` (checked by the caller). Takes the reservation. */
 int brgpu_bo_read64(struct brgpu_bo *bo, u64 offset, u64 *value);
+int brgpu_bo_write64(struct brgpu_bo *bo, u64 offset, u64 value);
 /* TTM placement lists for the buffer; `back`: come back to VRAM from system memory. */
 void brgpu_bo_placement(struct brgpu_bo *bo, struct ttm_place *places,
 			struct ttm_placement *placement, bool back);

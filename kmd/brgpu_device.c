@@ -117,6 +117,7 @@ static void device_release(struct drm_device *drm, void *data)
 {
 	struct brgpu_device *brgpu = to_brgpu(drm);
 
+	brgpu_userqs_fini(brgpu);
 	brgpu_migrate_fini(brgpu);
 	brgpu_ttm_fini(brgpu);
 	destroy_workqueue(brgpu->reset_wq);
@@ -165,7 +166,8 @@ static int device_identify(struct brgpu_device *brgpu)
 	limits->va_start = BRGPU_VA_START;
 	limits->va_end = BRGPU_VA_END;
 	limits->max_bo_bytes = BRGPU_VA_END / 2;
-	limits->features = DRM_BRGPU_FEATURE_EVICTION | DRM_BRGPU_FEATURE_SHARING;
+	limits->features = DRM_BRGPU_FEATURE_EVICTION | DRM_BRGPU_FEATURE_SHARING |
+			   brgpu_core_ident_features(&brgpu->ident);
 	if (BRGPU_USERPTR_SUPPORTED)
 		limits->features |= DRM_BRGPU_FEATURE_USERPTR;
 	limits->job_timeout_ms = BRGPU_JOB_TIMEOUT_MS;
@@ -228,11 +230,16 @@ int brgpu_device_init(struct brgpu_device *brgpu)
 		drm_err(drm, "the kernel's copy queue does not start: %pe\n", ERR_PTR(ret));
 		goto err_ttm;
 	}
-	ret = drmm_add_action(drm, device_release, NULL);
+	ret = brgpu_userqs_init(brgpu);
 	if (ret)
 		goto err_migrate;
+	ret = drmm_add_action(drm, device_release, NULL);
+	if (ret)
+		goto err_userqs;
 	return 0;
 
+err_userqs:
+	brgpu_userqs_fini(brgpu);
 err_migrate:
 	brgpu_migrate_fini(brgpu);
 err_ttm:
@@ -254,6 +261,7 @@ err_sched_wq:
 void brgpu_device_stop(struct brgpu_device *brgpu)
 {
 	cancel_delayed_work_sync(&brgpu->watch);
+	brgpu_userqs_stop(brgpu);
 	brgpu_mbox_close(brgpu);
 
 	if (!brgpu_device_is_gone(brgpu)) {
@@ -270,5 +278,6 @@ void brgpu_device_stop(struct brgpu_device *brgpu)
 	/* Nothing uses the old mappings any more: as good as invalidated. */
 	brgpu_tlb_cancel(brgpu, 0);
 	flush_workqueue(brgpu->reset_wq);
+	flush_workqueue(brgpu->userqs.wq);
 	wake_up_all(&brgpu->mem_wq);
 }

@@ -9,6 +9,7 @@
 #include <linux/idr.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/mutex.h>
+#include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -26,11 +27,15 @@
 #include "brgpu_compat.h"
 #include "brgpu_core_ident.h"
 #include "brgpu_core_uapi.h"
+#include "brgpu_doorbell.h"
 #include "brgpu_fw.h"
 #include "brgpu_irq.h"
 #include "brgpu_mbox.h"
 #include "brgpu_migrate.h"
+#include "brgpu_save.h"
+#include "brgpu_signal_mem.h"
 #include "brgpu_tlb.h"
+#include "brgpu_userq.h"
 #include "brgpu_vram_mgr.h"
 
 struct brgpu_hwq;
@@ -45,13 +50,17 @@ struct brgpu_vm;
  * 2. dma_resv of VMs and buffers, through drm_exec.
  * 3. brgpu_vram_mgr.lock (mutex): the VRAM allocator. Reclaim does not take it.
  * 4. brgpu_migrate.lock (mutex): the kernel's copy queue. Taken from TTM's move.
- * 5. brgpu_device.reset_lock (mutex): kills of queues and engine resets. Nothing is allocated under
- *    it and no dma_resv is taken: fences depend on it.
- * 6. brgpu_device.slots_lock, brgpu_hwq.lock, brgpu_tlb.lock, brgpu_irq.lock, brgpu_vm.fault_lock
- *    (spinlocks, interrupts off). brgpu_hwq.lock and brgpu_tlb.lock are fence locks; none of these
- *    is held while another is taken, but for slots_lock's readers, who use RCU.
+ * 5. brgpu_userqs.lock (mutex): which user queues have slots, and their commands. As below.
+ * 6. brgpu_device.reset_lock (mutex): kills of queues and engine resets. Nothing is allocated under
+ *    it or brgpu_userqs.lock, and no dma_resv is taken: fences depend on them.
+ * 7. brgpu_device.slots_lock, brgpu_hwq.lock, brgpu_userq.lock, brgpu_preempt.lock, brgpu_tlb.lock,
+ *    brgpu_irq.lock, brgpu_vm.fault_lock (spinlocks, interrupts off). brgpu_hwq.lock and
+ *    brgpu_tlb.lock are fence locks; none of these is held while another is taken, but for
+ *    slots_lock's readers, who use RCU.
  *
- * brgpu_mbox.lock (mutex) stands alone: it is never held together with those above.
+ * These stand alone, and are never held together with those above: brgpu_mbox.lock (mutex);
+ * brgpu_device.doorbells_sem, and inside it brgpu_doorbells.lock (mutex), which are taken by page
+ * faults, so inside mmap_lock; brgpu_save_space.lock (mutex), but for brgpu_tlb.lock inside it.
  */
 
 /* A fence job without progress for this long is stopped. */
@@ -85,7 +94,7 @@ struct brgpu_device {
 
 	void __iomem *regs;	/* BAR 0 */
 	void __iomem *vram;	/* BAR 2, write-combined; aperture_bytes of it */
-	void __iomem *doorbells; /* BAR 4, page 0 */
+	void __iomem *doorbells; /* BAR 4 */
 	resource_size_t vram_phys;
 	u64 vram_mapped;	/* bytes behind vram: what BAR and card both have */
 
@@ -96,6 +105,14 @@ struct brgpu_device {
 	struct brgpu_mbox mbox;
 	struct brgpu_tlb tlb;
 	struct brgpu_migrate migrate;
+	struct brgpu_save_space save;
+	struct brgpu_userqs userqs;
+
+	/* Pages of BAR 4 by file. */
+	struct ida doorbell_ida;
+	/* Protects doorbells_are_off. */
+	struct rw_semaphore doorbells_sem;
+	bool doorbells_are_off;
 
 	/* Runs jobs of all schedulers; a work of it is part of signalling fences. */
 	struct workqueue_struct *sched_wq;
@@ -146,6 +163,8 @@ struct brgpu_file {
 	struct xarray vms;
 	struct xarray queues;
 	struct list_head bos;	/* brgpu_bo that it created */
+	struct brgpu_doorbells doorbells;
+	struct brgpu_signals signals;
 	/* Engine time of queues that are gone, ns; by class. */
 	atomic64_t busy_ns[2];
 };
@@ -178,6 +197,14 @@ static inline u64 brgpu_read64(struct brgpu_device *brgpu, u32 offset)
 static inline void brgpu_write64(struct brgpu_device *brgpu, u32 offset, u64 value)
 {
 	writeq(value, brgpu->regs + offset);
+}
+
+/* Slots for kernel queues; those behind are the user queues'. */
+static inline u32 brgpu_kernel_slots(const struct brgpu_device *brgpu)
+{
+	const u32 queues = brgpu->ident.queues;
+
+	return min_t(u32, queues - queues / 2, BRGPU_KERNEL_SLOTS);
 }
 
 /* An address of the DMA API as an address in VM 0. */

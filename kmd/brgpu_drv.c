@@ -42,6 +42,8 @@ static int brgpu_open(struct drm_device *drm, struct drm_file *file)
 	xa_init_flags(&priv->vms, XA_FLAGS_ALLOC1);
 	xa_init_flags(&priv->queues, XA_FLAGS_ALLOC1);
 	INIT_LIST_HEAD(&priv->bos);
+	brgpu_doorbells_init(priv);
+	brgpu_signals_init(priv);
 	file->driver_priv = priv;
 	atomic_inc(&brgpu->client_count);
 	return 0;
@@ -54,6 +56,7 @@ static void brgpu_postclose(struct drm_device *drm, struct drm_file *file)
 	struct brgpu_vm *vm;
 	unsigned long id;
 
+	brgpu_signals_fini(priv);
 	xa_for_each(&priv->queues, id, queue)
 		brgpu_queue_close(priv, queue);
 	xa_destroy(&priv->queues);
@@ -61,13 +64,23 @@ static void brgpu_postclose(struct drm_device *drm, struct drm_file *file)
 		brgpu_vm_close(vm);
 	xa_destroy(&priv->vms);
 	brgpu_bo_disown_all(priv);
+	brgpu_doorbells_fini(priv);
 	atomic_dec(&priv->brgpu->client_count);
 	kfree(priv);
 }
 
+/* DRM_GEM_FOPS, but for mmap. */
 static const struct file_operations brgpu_fops = {
 	.owner = THIS_MODULE,
-	DRM_GEM_FOPS,
+	.open = drm_open,
+	.release = drm_release,
+	.unlocked_ioctl = drm_ioctl,
+	.compat_ioctl = drm_compat_ioctl,
+	.poll = drm_poll,
+	.read = drm_read,
+	.llseek = noop_llseek,
+	.mmap = brgpu_mmap,
+	.fop_flags = FOP_UNSIGNED_OFFSET,
 	.show_fdinfo = drm_show_fdinfo,
 };
 
@@ -86,6 +99,7 @@ static const struct drm_ioctl_desc brgpu_ioctls[] = {
 	BRGPU_IOCTL(QUEUE_SUBMIT, brgpu_queue_submit_ioctl),
 	BRGPU_IOCTL(QUEUE_GET_STATE, brgpu_queue_get_state_ioctl),
 	BRGPU_IOCTL(WAIT_MEM, brgpu_wait_mem_ioctl),
+	BRGPU_IOCTL(SIGNAL_MEM, brgpu_signal_mem_ioctl),
 };
 
 const struct drm_driver brgpu_drm_driver = {

@@ -8,7 +8,6 @@
 #include "brgpu_bo.h"
 #include "brgpu_device.h"
 #include "brgpu_fdinfo.h"
-#include "brgpu_hwq.h"
 #include "brgpu_queue.h"
 
 /**
@@ -95,7 +94,7 @@ void brgpu_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 		busy[i] = atomic64_read(&priv->busy_ns[i]);
 	xa_lock(&priv->queues);
 	xa_for_each(&priv->queues, id, queue)
-		busy[queue->hwq->params.queue_class] += brgpu_hwq_busy_ns(queue->hwq);
+		busy[brgpu_queue_class(queue)] += brgpu_queue_busy_ns(queue);
 	xa_unlock(&priv->queues);
 	if (drm_dev_enter(&brgpu->drm, &idx)) {
 		now = brgpu_read64(brgpu, BRGPU_REG_TIMESTAMP);

@@ -393,8 +393,7 @@ struct brgpu_hwq *brgpu_hwq_create(struct brgpu_device *brgpu,
 	INIT_WORK(&hwq->error_work, hwq_error_work);
 	hwq->context = dma_fence_context_alloc(1);
 
-	slot = ida_alloc_max(&brgpu->slot_ida,
-			     min_t(u32, brgpu->ident.queues, BRGPU_KERNEL_SLOTS) - 1, GFP_KERNEL);
+	slot = ida_alloc_max(&brgpu->slot_ida, brgpu_kernel_slots(brgpu) - 1, GFP_KERNEL);
 	if (slot < 0) {
 		ret = slot;
 		goto err_free;

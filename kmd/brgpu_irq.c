@@ -47,7 +47,7 @@ static void irq_queue_error(struct brgpu_device *brgpu, u32 slot)
 {
 	struct brgpu_hwq *hwq;
 
-	if (slot >= ARRAY_SIZE(brgpu->slots))
+	if (brgpu_userq_event_error(brgpu, slot) || slot >= ARRAY_SIZE(brgpu->slots))
 		return;
 	rcu_read_lock();
 	hwq = rcu_dereference(brgpu->slots[slot]);
@@ -70,6 +70,8 @@ static void irq_recover(struct brgpu_device *brgpu, u32 class)
 	if (class == BRGPU_EVENT_CLASS_COMPLETION) {
 		brgpu_tlb_process(brgpu);
 		wake_up_all(&brgpu->mem_wq);
+	} else if (class == BRGPU_EVENT_CLASS_FAULT) {
+		brgpu_userqs_look(brgpu);
 	} else if (class == BRGPU_EVENT_CLASS_FIRMWARE) {
 		brgpu_mbox_wake(brgpu);
 	}

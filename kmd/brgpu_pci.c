@@ -25,7 +25,7 @@ static int pci_map_bars(struct brgpu_device *brgpu, struct pci_dev *pdev)
 	brgpu->regs = devm_ioremap(&pdev->dev, pci_resource_start(pdev, BRGPU_BAR_REGISTERS),
 				   BRGPU_BAR0_BYTES);
 	brgpu->doorbells = devm_ioremap(&pdev->dev, pci_resource_start(pdev, BRGPU_BAR_DOORBELLS),
-					BRGPU_DOORBELL_PAGE_BYTES);
+					pci_resource_len(pdev, BRGPU_BAR_DOORBELLS));
 	if (!brgpu->regs || !brgpu->doorbells)
 		return -ENOMEM;
 

@@ -32,8 +32,12 @@ static void queue_release_work(struct work_struct *work)
 	struct brgpu_queue *queue = container_of(work, struct brgpu_queue, release_work);
 	struct brgpu_device *brgpu = queue->brgpu;
 
-	drm_sched_fini(&queue->sched);
-	brgpu_hwq_destroy(queue->hwq);
+	if (queue->userq) {
+		brgpu_userq_free(queue->userq);
+	} else {
+		drm_sched_fini(&queue->sched);
+		brgpu_hwq_destroy(queue->hwq);
+	}
 	brgpu_vm_put(queue->vm);
 	kfree(queue);
 	drm_dev_put(&brgpu->drm);
@@ -54,7 +58,23 @@ void brgpu_queue_put(struct brgpu_queue *queue)
 	kref_put(&queue->refs, queue_release);
 }
 
-void brgpu_queue_close(struct brgpu_file *file, struct brgpu_queue *queue)
+u64 brgpu_queue_busy_ns(struct brgpu_queue *queue)
+{
+	return queue->userq ? brgpu_userq_busy_ns(queue->userq) : brgpu_hwq_busy_ns(queue->hwq);
+}
+
+u32 brgpu_queue_class(struct brgpu_queue *queue)
+{
+	return queue->userq ? queue->userq->queue_class : queue->hwq->params.queue_class;
+}
+
+bool brgpu_queue_is_stopped(struct brgpu_queue *queue)
+{
+	return queue->userq ? brgpu_userq_is_stopped(queue->userq) :
+			      READ_ONCE(queue->hwq->stopped) || queue->brgpu->wedged;
+}
+
+static void queue_close_kernel(struct brgpu_queue *queue)
 {
 	/*
 	 * A submission under way has either pushed its job or will see that the queue is stopped.
@@ -64,22 +84,45 @@ void brgpu_queue_close(struct brgpu_file *file, struct brgpu_queue *queue)
 	mutex_unlock(&queue->vm->lock);
 
 	brgpu_hwq_stop(queue->hwq, BRGPU_QUEUE_ERROR_KILLED, -ECANCELED);
-	atomic64_add(brgpu_hwq_busy_ns(queue->hwq), &file->busy_ns[queue->hwq->params.queue_class]);
 	/* What waits for fences is dropped; what could run is refused by the stopped queue. */
 	drm_sched_entity_destroy(&queue->entity);
+}
+
+void brgpu_queue_close(struct brgpu_file *file, struct brgpu_queue *queue)
+{
+	if (queue->userq)
+		brgpu_userq_close(queue->userq);
+	else
+		queue_close_kernel(queue);
+	atomic64_add(brgpu_queue_busy_ns(queue), &file->busy_ns[brgpu_queue_class(queue)]);
 	atomic_dec(&queue->vm->queues);
 	atomic_dec(&queue->brgpu->queue_count);
 	brgpu_queue_put(queue);
 }
 
-static struct brgpu_queue *queue_create(struct brgpu_device *brgpu, struct brgpu_vm *vm,
-					const struct drm_brgpu_queue_create *args)
+static int queue_init_kernel(struct brgpu_queue *queue, struct brgpu_vm *vm,
+			     const struct drm_brgpu_queue_create *args)
 {
 	const struct brgpu_hwq_params params = {
 		.vm = vm->hw_id,
 		.queue_class = args->queue_class,
 		.priority = args->priority,
 	};
+	int ret;
+
+	queue->hwq = brgpu_hwq_create(queue->brgpu, &params);
+	if (IS_ERR(queue->hwq))
+		return PTR_ERR(queue->hwq);
+	ret = brgpu_sched_init(queue, args->timeout_ms ?: BRGPU_JOB_TIMEOUT_MS);
+	if (ret)
+		brgpu_hwq_destroy(queue->hwq);
+	return ret;
+}
+
+static struct brgpu_queue *queue_create(struct brgpu_file *file, struct brgpu_vm *vm,
+					const struct drm_brgpu_queue_create *args)
+{
+	struct brgpu_device *brgpu = file->brgpu;
 	struct brgpu_queue *queue;
 	int ret;
 
@@ -90,14 +133,16 @@ static struct brgpu_queue *queue_create(struct brgpu_device *brgpu, struct brgpu
 	queue->brgpu = brgpu;
 	INIT_WORK(&queue->release_work, queue_release_work);
 
-	queue->hwq = brgpu_hwq_create(brgpu, &params);
-	if (IS_ERR(queue->hwq)) {
-		ret = PTR_ERR(queue->hwq);
-		goto err_free;
+	if (args->flags & DRM_BRGPU_QUEUE_USER) {
+		queue->userq = brgpu_userq_create(file, vm, args);
+		ret = PTR_ERR_OR_ZERO(queue->userq);
+	} else {
+		ret = queue_init_kernel(queue, vm, args);
 	}
-	ret = brgpu_sched_init(queue, args->timeout_ms ?: BRGPU_JOB_TIMEOUT_MS);
-	if (ret)
-		goto err_hwq;
+	if (ret) {
+		kfree(queue);
+		return ERR_PTR(ret);
+	}
 	drm_gpuvm_get(&vm->base);
 	queue->vm = vm;
 	/*
@@ -106,12 +151,6 @@ static struct brgpu_queue *queue_create(struct brgpu_device *brgpu, struct brgpu
 	drm_dev_get(&brgpu->drm);
 	__module_get(THIS_MODULE);
 	return queue;
-
-err_hwq:
-	brgpu_hwq_destroy(queue->hwq);
-err_free:
-	kfree(queue);
-	return ERR_PTR(ret);
 }
 
 int brgpu_queue_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
@@ -143,10 +182,16 @@ int brgpu_queue_create_ioctl(struct drm_device *drm, void *data, struct drm_file
 	if (!vm)
 		return brgpu_refuse(brgpu, "QUEUE_CREATE", -ENOENT, "no VM %u", args->vm_id);
 
+	/* No fence may depend on what runs in a long-running VM, and no end is set to it. */
+	ret = brgpu_core_check_queue_vm(args, vm->flags, &why);
+	if (ret) {
+		brgpu_refuse(brgpu, "QUEUE_CREATE", ret, "%s", why);
+		goto put_vm;
+	}
 	ret = -ENODEV;
 	if (!drm_dev_enter(drm, &idx))
 		goto put_vm;
-	queue = queue_create(brgpu, vm, args);
+	queue = queue_create(priv, vm, args);
 	drm_dev_exit(idx);
 	if (IS_ERR(queue)) {
 		ret = brgpu_refuse(brgpu, "QUEUE_CREATE", PTR_ERR(queue),
@@ -163,10 +208,22 @@ int brgpu_queue_create_ioctl(struct drm_device *drm, void *data, struct drm_file
 		ret = ret == -EBUSY ? -ENOSPC : ret;
 		return brgpu_refuse(brgpu, "QUEUE_CREATE", ret, "too many queues in this file");
 	}
-	WRITE_ONCE(queue->hwq->owner_id, queue->id);
 	args->queue_id = queue->id;
 	args->doorbell_offset = 0;
 	args->doorbell_slot = 0;
+	if (queue->userq) {
+		ret = brgpu_userq_start(queue->userq, queue->id);
+		if (ret) {
+			xa_erase(&priv->queues, queue->id);
+			brgpu_queue_close(priv, queue);
+			brgpu_vm_put(vm);
+			return brgpu_refuse(brgpu, "QUEUE_CREATE", ret, "the VM can't run");
+		}
+		args->doorbell_offset = brgpu_doorbell_offset(priv);
+		args->doorbell_slot = queue->userq->doorbell_slot;
+	} else {
+		WRITE_ONCE(queue->hwq->owner_id, queue->id);
+	}
 	xa_store(&priv->queues, queue->id, queue, GFP_KERNEL);
 	brgpu_vm_put(vm);
 	return 0;
@@ -216,18 +273,22 @@ int brgpu_queue_get_state_ioctl(struct drm_device *drm, void *data, struct drm_f
 				    args->queue_id);
 
 	hwq = queue->hwq;
-	args->busy_ns = brgpu_hwq_busy_ns(hwq);
-	spin_lock_irqsave(&hwq->lock, flags);
-	args->state = !hwq->stopped ? DRM_BRGPU_STATE_OK :
-		      hwq->lost ? DRM_BRGPU_STATE_LOST : DRM_BRGPU_STATE_STOPPED;
-	args->error = hwq->error;
-	args->fault = hwq->fault;
-	args->completed = hwq->completed;
-	spin_unlock_irqrestore(&hwq->lock, flags);
+	if (queue->userq) {
+		brgpu_userq_get_state(queue->userq, args);
+	} else {
+		args->busy_ns = brgpu_hwq_busy_ns(hwq);
+		spin_lock_irqsave(&hwq->lock, flags);
+		args->state = !hwq->stopped ? DRM_BRGPU_STATE_OK :
+			      hwq->lost ? DRM_BRGPU_STATE_LOST : DRM_BRGPU_STATE_STOPPED;
+		args->error = hwq->error;
+		args->fault = hwq->fault;
+		args->completed = hwq->completed;
+		spin_unlock_irqrestore(&hwq->lock, flags);
+		args->completed += atomic64_read(&queue->dropped);
+		args->submitted = atomic64_read(&queue->submitted);
+	}
 	args->fault.info &= ~BRGPU_FAULT_INFO_VM_MASK;
 	args->fault.queue_id = args->fault.info ? args->queue_id : 0;
-	args->completed += atomic64_read(&queue->dropped);
-	args->submitted = atomic64_read(&queue->submitted);
 	brgpu_queue_put(queue);
 	return 0;
 }

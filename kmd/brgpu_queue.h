@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A client's queue: a kernel queue of the hardware behind a scheduler. */
+/* A client's queue: a kernel queue of the hardware behind a scheduler, or a user-mode queue. */
 #ifndef BRGPU_QUEUE_H
 #define BRGPU_QUEUE_H
 
@@ -18,9 +18,12 @@ struct brgpu_queue {
 	struct kref refs;	/* file's id, calls under way, each job */
 	struct brgpu_device *brgpu;
 	struct brgpu_vm *vm;	/* reference */
+	/* A queue that the kernel submits to, or a user-mode queue: one of these, else NULL. */
 	struct brgpu_hwq *hwq;
+	struct brgpu_userq *userq;
 	u32 id;			/* in the file */
 
+	/* With hwq only, up to release_work. */
 	struct drm_gpu_scheduler sched;
 	struct drm_sched_entity entity;
 	/* Order of submissions to this queue is that of vm->lock. */
@@ -39,6 +42,11 @@ struct brgpu_queue *brgpu_queue_get(struct brgpu_queue *queue);
 void brgpu_queue_put(struct brgpu_queue *queue);
 /* Stops it and drops what is queued; it goes with its last job. */
 void brgpu_queue_close(struct brgpu_file *file, struct brgpu_queue *queue);
+/* Engine time, ns. Any context. */
+u64 brgpu_queue_busy_ns(struct brgpu_queue *queue);
+u32 brgpu_queue_class(struct brgpu_queue *queue);
+/* Whether it never runs again. */
+bool brgpu_queue_is_stopped(struct brgpu_queue *queue);
 
 int brgpu_queue_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int brgpu_queue_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file *file);

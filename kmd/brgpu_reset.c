@@ -31,6 +31,7 @@ void brgpu_reset_fail_queues(struct brgpu_device *brgpu, struct brgpu_hwq *but, 
 			brgpu_hwq_finish(hwq, BRGPU_QUEUE_ERROR_RESET, fence_error, true);
 		rcu_read_unlock();
 	}
+	brgpu_userqs_lost(brgpu);
 }
 
 void brgpu_reset_engines(struct brgpu_device *brgpu, struct brgpu_hwq *guilty)

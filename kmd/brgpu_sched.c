@@ -187,6 +187,12 @@ int brgpu_queue_submit_ioctl(struct drm_device *drm, void *data, struct drm_file
 	if (!queue)
 		return brgpu_refuse(brgpu, "QUEUE_SUBMIT", -ENOENT, "no queue %u", args->queue_id);
 	vm = queue->vm;
+	if (queue->userq) {
+		ret = brgpu_refuse(brgpu, "QUEUE_SUBMIT", -EINVAL,
+				   "queue %u is a user-mode queue: write to its ring",
+				   args->queue_id);
+		goto put_queue;
+	}
 	if (!drm_dev_enter(drm, &idx)) {
 		ret = -ENODEV;
 		goto put_queue;

@@ -232,6 +232,72 @@ TRACE_EVENT(brgpu_event,
 		  __entry->info, __entry->data0)
 );
 
+DECLARE_EVENT_CLASS(brgpu_userq,
+	TP_PROTO(u32 slot, u32 vm, u32 queue, bool saved),
+	TP_ARGS(slot, vm, queue, saved),
+	TP_STRUCT__entry(
+		__field(u32, slot)
+		__field(u32, vm)
+		__field(u32, queue)
+		__field(bool, saved)
+	),
+	TP_fast_assign(
+		__entry->slot = slot;
+		__entry->vm = vm;
+		__entry->queue = queue;
+		__entry->saved = saved;
+	),
+	TP_printk("slot=%u vm=%u queue=%u saved=%d", __entry->slot, __entry->vm, __entry->queue,
+		  __entry->saved)
+);
+
+DEFINE_EVENT(brgpu_userq, brgpu_userq_map,
+	TP_PROTO(u32 slot, u32 vm, u32 queue, bool saved),
+	TP_ARGS(slot, vm, queue, saved)
+);
+
+DEFINE_EVENT(brgpu_userq, brgpu_userq_leave,
+	TP_PROTO(u32 slot, u32 vm, u32 queue, bool saved),
+	TP_ARGS(slot, vm, queue, saved)
+);
+
+TRACE_EVENT(brgpu_fault_mend,
+	TP_PROTO(u32 vm, u32 queue, u64 address, u32 info, int result),
+	TP_ARGS(vm, queue, address, info, result),
+	TP_STRUCT__entry(
+		__field(u32, vm)
+		__field(u32, queue)
+		__field(u64, address)
+		__field(u32, info)
+		__field(int, result)
+	),
+	TP_fast_assign(
+		__entry->vm = vm;
+		__entry->queue = queue;
+		__entry->address = address;
+		__entry->info = info;
+		__entry->result = result;
+	),
+	TP_printk("vm=%u queue=%u address=0x%llx info=0x%x result=%d", __entry->vm, __entry->queue,
+		  __entry->address, __entry->info, __entry->result)
+);
+
+TRACE_EVENT(brgpu_preempt,
+	TP_PROTO(u32 vm, bool suspended, u64 seqno),
+	TP_ARGS(vm, suspended, seqno),
+	TP_STRUCT__entry(
+		__field(u32, vm)
+		__field(bool, suspended)
+		__field(u64, seqno)
+	),
+	TP_fast_assign(
+		__entry->vm = vm;
+		__entry->suspended = suspended;
+		__entry->seqno = seqno;
+	),
+	TP_printk("vm=%u suspended=%d seqno=%llu", __entry->vm, __entry->suspended, __entry->seqno)
+);
+
 #endif /* BRGPU_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -8,6 +8,7 @@
 
 #include "brgpu_bo.h"
 #include "brgpu_device.h"
+#include "brgpu_preempt.h"
 #include "brgpu_trace.h"
 #include "brgpu_vm.h"
 
@@ -157,6 +158,30 @@ static int brgpu_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_oper
 	return ret;
 }
 
+/*
+ * The buffer is going, so it is bound nowhere: nobody needs to stop working for it. The bind that
+ * took it away has a fence of its own here.
+ */
+static void brgpu_release_notify(struct ttm_buffer_object *tbo)
+{
+	struct dma_fence *fence, *done = NULL;
+	struct dma_resv_iter cursor;
+
+	/* Its own: that of a VM is left to others when a buffer goes. */
+	if (tbo->base.resv != &tbo->base._resv || !dma_resv_trylock(tbo->base.resv))
+		return;
+	dma_resv_for_each_fence(&cursor, tbo->base.resv, DMA_RESV_USAGE_BOOKKEEP, fence) {
+		if (!brgpu_fence_is_preempt(fence) || dma_fence_is_signaled(fence))
+			continue;
+		if (!done)
+			done = dma_fence_get_stub();
+		dma_resv_replace_fences(tbo->base.resv, fence->context, done,
+					DMA_RESV_USAGE_BOOKKEEP);
+	}
+	dma_fence_put(done);
+	dma_resv_unlock(tbo->base.resv);
+}
+
 static void brgpu_swap_notify(struct ttm_buffer_object *tbo)
 {
 	brgpu_vm_bo_moved(ttm_to_brgpu_bo(tbo));
@@ -213,6 +238,7 @@ static const struct ttm_device_funcs brgpu_ttm_funcs = {
 	.eviction_valuable = brgpu_eviction_valuable,
 	.evict_flags = brgpu_evict_flags,
 	.move = brgpu_move,
+	.release_notify = brgpu_release_notify,
 	.swap_notify = brgpu_swap_notify,
 	.io_mem_reserve = brgpu_io_mem_reserve,
 	.io_mem_pfn = brgpu_io_mem_pfn,

@@ -39,7 +39,8 @@ static void vm_set_root(struct brgpu_vm *vm, u64 entry)
 
 	if (!drm_dev_enter(&brgpu->drm, &idx))
 		return;
-	brgpu_write32(brgpu, BRGPU_REG_VM_CONTEXT(vm->hw_id) + BRGPU_VM_CTRL, 0);
+	brgpu_write32(brgpu, BRGPU_REG_VM_CONTEXT(vm->hw_id) + BRGPU_VM_CTRL,
+		      entry && vm->flags & DRM_BRGPU_VM_FAULT_RETRY ? BRGPU_VM_CTRL_RETRY : 0);
 	brgpu_write32(brgpu, BRGPU_REG_VM_CONTEXT(vm->hw_id) + BRGPU_VM_STATUS,
 		      BRGPU_VM_STATUS_FAULTED);
 	brgpu_write64(brgpu, BRGPU_REG_VM_CONTEXT(vm->hw_id) + BRGPU_VM_ROOT, entry);
@@ -67,6 +68,8 @@ static void vm_release_work(struct work_struct *work)
 	brgpu_tlb_invalidate_vm(brgpu, vm->hw_id);
 	vm_free_tables(vm);
 	xa_erase(&brgpu->vms, vm->hw_id);
+	brgpu_preempt_fini(vm);
+	dma_fence_put(vm->last_bind);
 	mutex_destroy(&vm->lock);
 	kfree(vm);
 	drm_dev_put(&brgpu->drm);
@@ -83,7 +86,7 @@ void brgpu_vm_free(struct drm_gpuvm *gpuvm)
 	queue_work(brgpu_release_wq, &vm->release_work);
 }
 
-static struct brgpu_vm *vm_create(struct brgpu_device *brgpu)
+static struct brgpu_vm *vm_create(struct brgpu_device *brgpu, u32 flags)
 {
 	struct drm_gem_object *resv_obj;
 	struct brgpu_vm *vm;
@@ -93,6 +96,8 @@ static struct brgpu_vm *vm_create(struct brgpu_device *brgpu)
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
 	vm->brgpu = brgpu;
+	vm->flags = flags;
+	brgpu_preempt_init(vm);
 	mutex_init(&vm->lock);
 	spin_lock_init(&vm->fault_lock);
 	brgpu_userptrs_init(&vm->userptrs);
@@ -218,7 +223,7 @@ int brgpu_vm_create_ioctl(struct drm_device *drm, void *data, struct drm_file *f
 		return brgpu_refuse(brgpu, "VM_CREATE", ret, "%s", why);
 	if (brgpu->wedged)
 		return brgpu_refuse(brgpu, "VM_CREATE", -EIO, "the card is wedged");
-	vm = vm_create(brgpu);
+	vm = vm_create(brgpu, args->flags);
 	if (IS_ERR(vm))
 		return brgpu_refuse(brgpu, "VM_CREATE", PTR_ERR(vm), "no VM to be had");
 	ret = xa_alloc(&priv->vms, &args->vm_id, vm, XA_LIMIT(1, BRGPU_FILE_VMS), GFP_KERNEL);

@@ -12,6 +12,7 @@
 #include <drm/brgpu_drm.h>
 
 #include "brgpu_core_pt.h"
+#include "brgpu_preempt.h"
 #include "brgpu_userptr.h"
 
 struct brgpu_bind_job;
@@ -27,14 +28,18 @@ struct brgpu_vm {
 	struct drm_gpuvm base;		/* its reference count is the VM's */
 	struct brgpu_device *brgpu;
 	u32 hw_id;
+	u32 flags;			/* DRM_BRGPU_VM_* */
 
 	/*
-	 * The order of binds and submissions. Outermost lock. Protects closed and bytes_bound; the
-	 * gpuvm's tree and lists are under its reservation, which is taken inside.
+	 * The order of binds and submissions. Outermost lock. Protects what follows, up to
+	 * preempt; the gpuvm's tree and lists are under its reservation, which is taken inside.
 	 */
 	struct mutex lock;
 	bool closed;
 	u64 bytes_bound;
+	u32 user_queues;
+	struct dma_fence *last_bind;	/* reference; NULL: none yet */
+	struct brgpu_preempt preempt;
 
 	struct brgpu_userptrs userptrs;
 

@@ -5,6 +5,7 @@
 #include "brgpu_bo.h"
 #include "brgpu_core_packet.h"
 #include "brgpu_device.h"
+#include "brgpu_queue.h"
 #include "brgpu_wait_mem.h"
 
 /* Other writers than SIGNAL packets are seen within this. */
@@ -14,7 +15,8 @@ static int wait_look(struct brgpu_bo *bo, struct drm_brgpu_wait_mem *args, bool 
 {
 	int ret = brgpu_bo_read64(bo, args->offset, &args->seen);
 
-	*met = !ret && brgpu_core_wait_met(args->compare, args->seen, args->value, args->mask);
+	*met = !ret && brgpu_core_wait_met(brgpu_core_wait_compare(args), args->seen, args->value,
+					   args->mask);
 	return ret;
 }
 
@@ -22,6 +24,7 @@ int brgpu_wait_mem_ioctl(struct drm_device *drm, void *data, struct drm_file *fi
 {
 	struct brgpu_device *brgpu = to_brgpu(drm);
 	struct drm_brgpu_wait_mem *args = data;
+	struct brgpu_queue *queue = NULL;
 	struct drm_gem_object *gem;
 	struct brgpu_bo *bo;
 	const char *why = "";
@@ -44,15 +47,28 @@ int brgpu_wait_mem_ioctl(struct drm_device *drm, void *data, struct drm_file *fi
 		brgpu_refuse(brgpu, "WAIT_MEM", ret, "%s", why);
 		goto put;
 	}
+	if (args->queue_id) {
+		queue = brgpu_queue_lookup(file->driver_priv, args->queue_id);
+		if (!queue) {
+			ret = brgpu_refuse(brgpu, "WAIT_MEM", -ENOENT, "no queue %u",
+					   args->queue_id);
+			goto put;
+		}
+	}
 
 	for (;;) {
 		DEFINE_WAIT(wait);
 		ktime_t until, now;
+		bool stopped;
 
 		/* Before the look, so that a signal behind it wakes. */
 		prepare_to_wait(&brgpu->mem_wq, &wait, TASK_INTERRUPTIBLE);
 		__set_current_state(TASK_RUNNING); /* the look may sleep */
+		/* First this: what it wrote before it stopped is seen. */
+		stopped = queue && brgpu_queue_is_stopped(queue);
 		ret = wait_look(bo, args, &met);
+		if (!ret && !met && stopped)
+			ret = -EIO;
 		now = ktime_get();
 		if (ret || met || args->deadline_ns <= ktime_to_ns(now)) {
 			finish_wait(&brgpu->mem_wq, &wait);
@@ -79,6 +95,8 @@ int brgpu_wait_mem_ioctl(struct drm_device *drm, void *data, struct drm_file *fi
 	if (!ret && !met)
 		ret = -ETIME;
 put:
+	if (queue)
+		brgpu_queue_put(queue);
 	drm_gem_object_put(gem);
 	return ret;
 }

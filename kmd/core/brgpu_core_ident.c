@@ -3,6 +3,7 @@
 
 #include <brgpu/hw/mmu.h>
 #include <brgpu/hw/regs.h>
+#include <drm/brgpu_drm.h>
 
 static int refuse(const char **why, int error, const char *text)
 {
@@ -105,4 +106,18 @@ const char *brgpu_core_ident_name(const struct brgpu_core_ident *ident)
 	default:
 		return "BR1xx";
 	}
+}
+
+uint32_t brgpu_core_ident_features(const struct brgpu_core_ident *ident)
+{
+	const uint64_t needed = BRGPU_FEATURE_USER_QUEUES | BRGPU_FEATURE_SAVE_AREA;
+	uint32_t features = 0;
+
+	/* Page 0 of the doorbells is the kernel's. */
+	if ((ident->features & needed) == needed && ident->doorbell_pages > 1) {
+		features |= DRM_BRGPU_FEATURE_USER_QUEUES;
+		if (ident->features & BRGPU_FEATURE_FAULT_RETRY)
+			features |= DRM_BRGPU_FEATURE_FAULT_RETRY;
+	}
+	return features;
 }

@@ -53,6 +53,9 @@ typedef uint64_t (*brgpu_core_read_fn)(void *ctx, uint32_t offset, unsigned int 
 int brgpu_core_ident_read(struct brgpu_core_ident *ident, brgpu_core_read_fn read, void *ctx,
 			  const char **why);
 
+/* What of the uAPI's features (DRM_BRGPU_FEATURE_*) depends on the card, and it has. */
+uint32_t brgpu_core_ident_features(const struct brgpu_core_ident *ident);
+
 /* "BR106"; "BR1xx" for a product that this driver has no name for. */
 const char *brgpu_core_ident_name(const struct brgpu_core_ident *ident);
 

@@ -20,7 +20,8 @@ BRGPU_ASSERT_SIZE(struct drm_brgpu_queue_destroy, 8);
 BRGPU_ASSERT_SIZE(struct drm_brgpu_command, BRGPU_CORE_COMMAND_BYTES);
 BRGPU_ASSERT_SIZE(struct drm_brgpu_queue_submit, 40);
 BRGPU_ASSERT_SIZE(struct drm_brgpu_queue_get_state, 72);
-BRGPU_ASSERT_SIZE(struct drm_brgpu_wait_mem, 48);
+BRGPU_ASSERT_SIZE(struct drm_brgpu_wait_mem, 56);
+BRGPU_ASSERT_SIZE(struct drm_brgpu_signal_mem, 48);
 BRGPU_ASSERT_SIZE(struct drm_brgpu_query_device, 176);
 BRGPU_ASSERT_SIZE(struct drm_brgpu_query_memory, 32);
 BRGPU_ASSERT_SIZE(struct drm_brgpu_query_clock, 24);
@@ -276,6 +277,8 @@ int brgpu_core_check_queue_create(const struct drm_brgpu_queue_create *args,
 		return refuse(why, -EINVAL, "unknown priority");
 
 	if (!(args->flags & DRM_BRGPU_QUEUE_USER)) {
+		if (args->flags)
+			return refuse(why, -EINVAL, "flag HEARTBEAT without flag USER");
 		if (args->timeout_ms > limits->job_timeout_ms)
 			return refuse(why, -EINVAL, "timeout_ms is more than job_timeout_ms");
 		if (args->ring_log2 || args->ring_va || args->write_index_va || args->read_index_va)
@@ -293,6 +296,19 @@ int brgpu_core_check_queue_create(const struct drm_brgpu_queue_create *args,
 	if (!in_va(limits, args->ring_va, (uint64_t)BRGPU_PACKET_BYTES << args->ring_log2) ||
 	    !in_va(limits, args->write_index_va, 8) || !in_va(limits, args->read_index_va, 8))
 		return refuse(why, -EINVAL, "ring or index is outside va_start..va_end");
+	return 0;
+}
+
+int brgpu_core_check_queue_vm(const struct drm_brgpu_queue_create *args, uint32_t vm_flags,
+			      const char **why)
+{
+	const bool user = args->flags & DRM_BRGPU_QUEUE_USER;
+	const bool long_running = vm_flags & DRM_BRGPU_VM_LONG_RUNNING;
+
+	if (user && !long_running)
+		return refuse(why, -EINVAL, "user-mode queue in a VM that is not LONG_RUNNING");
+	if (!user && long_running)
+		return refuse(why, -EINVAL, "queue without flag USER in a LONG_RUNNING VM");
 	return 0;
 }
 
@@ -340,17 +356,45 @@ int brgpu_core_check_queue_get_state(const struct drm_brgpu_queue_get_state *arg
 
 int brgpu_core_check_wait_mem(const struct drm_brgpu_wait_mem *args, const char **why)
 {
-	if (args->compare > DRM_BRGPU_WAIT_LT)
+	if (brgpu_core_wait_compare(args) > DRM_BRGPU_WAIT_LT)
 		return refuse(why, -EINVAL, "unknown comparison");
 	if (args->offset % 8)
 		return refuse(why, -EINVAL, "offset is not a multiple of 8");
+	if (args->pad)
+		return refuse(why, -EINVAL, "pad is not zero");
+	if (!(args->compare & DRM_BRGPU_WAIT_QUEUE) != !args->queue_id)
+		return refuse(why, -EINVAL, "flag QUEUE without a queue, or a queue without it");
+	return 0;
+}
+
+/* A 64-bit word in a buffer. */
+static int check_word(uint64_t offset, uint64_t bo_bytes, const char **why)
+{
+	if (bo_bytes < 8 || offset > bo_bytes - 8)
+		return refuse(why, -EINVAL, "offset is beyond the end of the buffer");
 	return 0;
 }
 
 int brgpu_core_check_wait_bo(const struct drm_brgpu_wait_mem *args, uint64_t bo_bytes,
 			     const char **why)
 {
-	if (bo_bytes < 8 || args->offset > bo_bytes - 8)
-		return refuse(why, -EINVAL, "offset is beyond the end of the buffer");
-	return 0;
+	return check_word(args->offset, bo_bytes, why);
+}
+
+int brgpu_core_check_signal_mem(const struct drm_brgpu_signal_mem *args, const char **why)
+{
+	if (args->flags)
+		return refuse(why, -EINVAL, "flags are not zero");
+	if (args->pad)
+		return refuse(why, -EINVAL, "pad is not zero");
+	if (args->offset % 8)
+		return refuse(why, -EINVAL, "offset is not a multiple of 8");
+	return brgpu_core_check_array(&args->syncs, BRGPU_CORE_SYNC_BYTES, DRM_BRGPU_MAX_SYNCS,
+				      why);
+}
+
+int brgpu_core_check_signal_bo(const struct drm_brgpu_signal_mem *args, uint64_t bo_bytes,
+			       const char **why)
+{
+	return check_word(args->offset, bo_bytes, why);
 }

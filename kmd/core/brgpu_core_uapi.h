@@ -63,6 +63,9 @@ int brgpu_core_check_sync(const struct drm_brgpu_sync *sync, bool may_signal, co
 int brgpu_core_check_vm_get_state(const struct drm_brgpu_vm_get_state *args, const char **why);
 int brgpu_core_check_queue_create(const struct drm_brgpu_queue_create *args,
 				  const struct brgpu_core_limits *limits, const char **why);
+/* A queue in a VM of flags `vm_flags`: user-mode queues and long-running VMs go together. */
+int brgpu_core_check_queue_vm(const struct drm_brgpu_queue_create *args, uint32_t vm_flags,
+			      const char **why);
 int brgpu_core_check_queue_destroy(const struct drm_brgpu_queue_destroy *args, const char **why);
 int brgpu_core_check_queue_submit(const struct drm_brgpu_queue_submit *args, const char **why);
 int brgpu_core_check_command(const struct drm_brgpu_command *command,
@@ -73,6 +76,16 @@ int brgpu_core_check_wait_mem(const struct drm_brgpu_wait_mem *args, const char 
 /* The word of a WAIT_MEM in a buffer of bo_bytes. */
 int brgpu_core_check_wait_bo(const struct drm_brgpu_wait_mem *args, uint64_t bo_bytes,
 			     const char **why);
+int brgpu_core_check_signal_mem(const struct drm_brgpu_signal_mem *args, const char **why);
+/* The word of a SIGNAL_MEM in a buffer of bo_bytes. */
+int brgpu_core_check_signal_bo(const struct drm_brgpu_signal_mem *args, uint64_t bo_bytes,
+			       const char **why);
+
+/* The comparison of a WAIT_MEM, without its flags. */
+static inline uint32_t brgpu_core_wait_compare(const struct drm_brgpu_wait_mem *args)
+{
+	return args->compare & ~DRM_BRGPU_WAIT_QUEUE;
+}
 
 #ifdef __cplusplus
 }

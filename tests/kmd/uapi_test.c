@@ -292,6 +292,11 @@ static void test_queue_create(void **state) {
     BAD(EOPNOTSUPP, brgpu_core_check_queue_create(&user, &limits, &why));
     GOOD(brgpu_core_check_queue_create(&user, &all_features, &why));
     args = user;
+    args.flags |= DRM_BRGPU_QUEUE_HEARTBEAT;
+    GOOD(brgpu_core_check_queue_create(&args, &all_features, &why));
+    args.flags = DRM_BRGPU_QUEUE_HEARTBEAT;
+    BAD(EINVAL, brgpu_core_check_queue_create(&args, &all_features, &why));
+    args = user;
     args.ring_log2 = 3;
     BAD(EINVAL, brgpu_core_check_queue_create(&args, &all_features, &why));
     args.ring_log2 = 21;
@@ -372,6 +377,51 @@ static void test_wait_mem(void **state) {
     BAD(EINVAL, brgpu_core_check_wait_mem(&args, &why));
     args = (struct drm_brgpu_wait_mem){.compare = 4};
     BAD(EINVAL, brgpu_core_check_wait_mem(&args, &why));
+    args = (struct drm_brgpu_wait_mem){.compare = DRM_BRGPU_WAIT_GE | DRM_BRGPU_WAIT_QUEUE,
+                                       .queue_id = 3};
+    GOOD(brgpu_core_check_wait_mem(&args, &why));
+    assert_int_equal(brgpu_core_wait_compare(&args), DRM_BRGPU_WAIT_GE);
+    args.pad = 1;
+    BAD(EINVAL, brgpu_core_check_wait_mem(&args, &why));
+    args = (struct drm_brgpu_wait_mem){.compare = DRM_BRGPU_WAIT_QUEUE};
+    BAD(EINVAL, brgpu_core_check_wait_mem(&args, &why));
+    args = (struct drm_brgpu_wait_mem){.queue_id = 3};
+    BAD(EINVAL, brgpu_core_check_wait_mem(&args, &why));
+    args = (struct drm_brgpu_wait_mem){.compare = DRM_BRGPU_WAIT_QUEUE << 1, .queue_id = 3};
+    BAD(EINVAL, brgpu_core_check_wait_mem(&args, &why));
+}
+
+static void test_signal_mem(void **state) {
+    struct drm_brgpu_signal_mem args = {.offset = 8,
+                                        .syncs = {.stride = 16, .count = 1, .array = 8}};
+    (void)state;
+
+    GOOD(brgpu_core_check_signal_mem(&args, &why));
+    GOOD(brgpu_core_check_signal_bo(&args, 16, &why));
+    BAD(EINVAL, brgpu_core_check_signal_bo(&args, 15, &why));
+    args.syncs.count = DRM_BRGPU_MAX_SYNCS + 1;
+    BAD(EINVAL, brgpu_core_check_signal_mem(&args, &why));
+    args = (struct drm_brgpu_signal_mem){.offset = 12};
+    BAD(EINVAL, brgpu_core_check_signal_mem(&args, &why));
+    args = (struct drm_brgpu_signal_mem){.flags = 1};
+    BAD(EINVAL, brgpu_core_check_signal_mem(&args, &why));
+    args = (struct drm_brgpu_signal_mem){.pad = 1};
+    BAD(EINVAL, brgpu_core_check_signal_mem(&args, &why));
+    /* Nothing to wait for is fine. */
+    args = (struct drm_brgpu_signal_mem){0};
+    GOOD(brgpu_core_check_signal_mem(&args, &why));
+}
+
+static void test_queue_vm(void **state) {
+    const struct drm_brgpu_queue_create user = {.flags = DRM_BRGPU_QUEUE_USER}, fence = {0};
+    const uint32_t retry = DRM_BRGPU_VM_LONG_RUNNING | DRM_BRGPU_VM_FAULT_RETRY;
+    (void)state;
+
+    GOOD(brgpu_core_check_queue_vm(&fence, 0, &why));
+    GOOD(brgpu_core_check_queue_vm(&user, DRM_BRGPU_VM_LONG_RUNNING, &why));
+    GOOD(brgpu_core_check_queue_vm(&user, retry, &why));
+    BAD(EINVAL, brgpu_core_check_queue_vm(&user, 0, &why));
+    BAD(EINVAL, brgpu_core_check_queue_vm(&fence, DRM_BRGPU_VM_LONG_RUNNING, &why));
 }
 
 int main(void) {
@@ -382,7 +432,8 @@ int main(void) {
         cmocka_unit_test(test_bind_op),  cmocka_unit_test(test_bind_bo),
         cmocka_unit_test(test_sync),     cmocka_unit_test(test_queue_create),
         cmocka_unit_test(test_submit),   cmocka_unit_test(test_vm_bind),
-        cmocka_unit_test(test_wait_mem),
+        cmocka_unit_test(test_wait_mem), cmocka_unit_test(test_signal_mem),
+        cmocka_unit_test(test_queue_vm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

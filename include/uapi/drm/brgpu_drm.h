@@ -41,6 +41,7 @@ extern "C" {
 #define DRM_BRGPU_QUEUE_SUBMIT		0x09
 #define DRM_BRGPU_QUEUE_GET_STATE	0x0a
 #define DRM_BRGPU_WAIT_MEM		0x0b
+#define DRM_BRGPU_SIGNAL_MEM		0x0c /* since 1.1 */
 
 #define DRM_IOCTL_BRGPU_QUERY		DRM_IOWR(DRM_COMMAND_BASE + DRM_BRGPU_QUERY, struct drm_brgpu_query)
 #define DRM_IOCTL_BRGPU_BO_CREATE	DRM_IOWR(DRM_COMMAND_BASE + DRM_BRGPU_BO_CREATE, struct drm_brgpu_bo_create)
@@ -54,6 +55,7 @@ extern "C" {
 #define DRM_IOCTL_BRGPU_QUEUE_SUBMIT	DRM_IOWR(DRM_COMMAND_BASE + DRM_BRGPU_QUEUE_SUBMIT, struct drm_brgpu_queue_submit)
 #define DRM_IOCTL_BRGPU_QUEUE_GET_STATE	DRM_IOWR(DRM_COMMAND_BASE + DRM_BRGPU_QUEUE_GET_STATE, struct drm_brgpu_queue_get_state)
 #define DRM_IOCTL_BRGPU_WAIT_MEM	DRM_IOWR(DRM_COMMAND_BASE + DRM_BRGPU_WAIT_MEM, struct drm_brgpu_wait_mem)
+#define DRM_IOCTL_BRGPU_SIGNAL_MEM	DRM_IOWR(DRM_COMMAND_BASE + DRM_BRGPU_SIGNAL_MEM, struct drm_brgpu_signal_mem)
 
 /* Major version of struct drm_version: another major is another interface. */
 #define DRM_BRGPU_UAPI_MAJOR	1
@@ -201,8 +203,14 @@ struct drm_brgpu_bo_mmap_offset {
 
 /* ---- address spaces ------------------------------------------------------------------------- */
 
-#define DRM_BRGPU_VM_LONG_RUNNING	(1u << 0) /* for user-mode queues; EOPNOTSUPP without the feature */
-#define DRM_BRGPU_VM_FAULT_RETRY	(1u << 1) /* with LONG_RUNNING only */
+/*
+ * LONG_RUNNING: for user-mode queues, and for these alone; EOPNOTSUPP without the feature. Their work
+ * may take as long as it likes; it is set aside while memory of the VM has to move, and goes on.
+ * FAULT_RETRY (with LONG_RUNNING only): an access to an address whose bind is still to come into
+ * effect waits for it, and one that fails in passing is tried again; else a fault ends its queue.
+ */
+#define DRM_BRGPU_VM_LONG_RUNNING	(1u << 0)
+#define DRM_BRGPU_VM_FAULT_RETRY	(1u << 1)
 #define DRM_BRGPU_VM_FLAGS		0x3u
 
 struct drm_brgpu_vm_create {
@@ -309,12 +317,21 @@ struct drm_brgpu_vm_get_state {
 #define DRM_BRGPU_PRIORITY_HIGH		2 /* needs CAP_SYS_NICE or the DRM master: EACCES */
 
 #define DRM_BRGPU_QUEUE_USER		(1u << 0) /* user-mode queue: long-running VM, ring_* given */
-#define DRM_BRGPU_QUEUE_FLAGS		0x1u
+/* With USER, since 1.1: a PROGRESS instruction counts as progress for the watchdog. */
+#define DRM_BRGPU_QUEUE_HEARTBEAT	(1u << 1)
+#define DRM_BRGPU_QUEUE_FLAGS		0x3u
 
 /*
  * Without USER: work comes by QUEUE_SUBMIT, the ring_* fields are zero. With USER: the ring and its
- * indices stand in the VM at the addresses given; doorbell_offset is for mmap() of one page, the
- * queue's doorbell is the 64-bit word doorbell_slot in it.
+ * indices stand in the VM at the addresses given, both indices begin at 0; doorbell_offset is for
+ * mmap() of one page, shared, the same for all queues of the file; the queue's doorbell is the 64-bit
+ * word doorbell_slot in it. The mapping stays good for writing whatever becomes of queue and card.
+ *
+ * watchdog_ms of a user-mode queue: so long it may run without progress (workgroups, dispatches or
+ * packets finished, heartbeats) before it is stopped with DRM_BRGPU_QUEUE_ERROR_TIMEOUT. Waiting in a
+ * WAIT packet, for a fault to be mended, or for the hardware does not count.
+ *
+ * More user-mode queues may be made than the hardware has slots: they take turns.
  */
 struct drm_brgpu_queue_create {
 	__u32 vm_id;
@@ -345,7 +362,7 @@ struct drm_brgpu_command {
 };
 
 /*
- * Runs the commands in order, after the waits and after what was submitted to the queue before; the
+ * Not for user-mode queues (EINVAL). Runs the commands in order, after the waits and after what was submitted to the queue before; the
  * signals fire when all is done. No commands: synchronises only. The packets are read when they
  * run: the buffer may be changed or unmapped only after the signal.
  */
@@ -361,8 +378,8 @@ struct drm_brgpu_queue_get_state {
 	__u32 flags;		/* zero */
 	__u32 state;		/* out: DRM_BRGPU_STATE_* */
 	__u32 error;		/* out: enum brgpu_queue_error of brgpu/hw/queue.h, or _TIMEOUT */
-	__u64 submitted;	/* out: jobs ever */
-	__u64 completed;	/* out: jobs ever, failed ones included */
+	__u64 submitted;	/* out: jobs ever; of a user-mode queue 0 */
+	__u64 completed;	/* out: jobs ever, failed ones included; of a user-mode queue packets */
 	__u64 busy_ns;		/* out: engine time */
 	struct drm_brgpu_fault fault; /* out: the fault that stopped it, or zero */
 };
@@ -375,21 +392,46 @@ struct drm_brgpu_queue_get_state {
 #define DRM_BRGPU_WAIT_NE	1
 #define DRM_BRGPU_WAIT_GE	2 /* unsigned */
 #define DRM_BRGPU_WAIT_LT	3
+/* Flag, since 1.1: queue_id is given; without it the field is zero. */
+#define DRM_BRGPU_WAIT_QUEUE	(1u << 8)
 
 /*
  * Waits until (64-bit word at `offset` of the buffer & mask) compares with (value & mask). ETIME: the
  * deadline passed; `seen` is the value last read. A SIGNAL packet with `notify`, of any queue of this
- * file, makes it look again at once; other writers are seen within a few milliseconds.
+ * file, makes it look again at once; other writers are seen within a few milliseconds. With
+ * WAIT_QUEUE: EIO when the word does not compare and the queue is stopped, so that nobody waits for
+ * one that will not write any more.
  */
 struct drm_brgpu_wait_mem {
 	__u32 handle;
-	__u32 compare;		/* DRM_BRGPU_WAIT_* */
+	__u32 compare;		/* DRM_BRGPU_WAIT_*, one comparison and flags */
 	__u64 offset;		/* multiple of 8 */
 	__u64 value;
 	__u64 mask;
 	__s64 deadline_ns;	/* CLOCK_MONOTONIC; 0 or past: look once */
 	__u64 seen;		/* out */
+	__u32 queue_id;		/* with WAIT_QUEUE */
+	__u32 pad;
 };
+
+/*
+ * Once all `syncs` (waits only) have signalled, with an error or without, stores `value` to the 64-bit
+ * word at `offset` of the buffer, and rings for the user-mode queue if queue_id is not 0: so a queue
+ * whose WAIT packet looks at that word waits for a fence, while no fence ever waits for the queue.
+ * Returns at once. What is still to come when the file is closed is dropped. EACCES: a buffer that
+ * the CPU can't reach. EBUSY: DRM_BRGPU_MAX_SIGNALS of the file are still to come.
+ */
+struct drm_brgpu_signal_mem {
+	__u32 handle;
+	__u32 flags;		/* zero */
+	__u64 offset;		/* multiple of 8 */
+	__u64 value;
+	__u32 queue_id;		/* 0, or a user-mode queue */
+	__u32 pad;
+	struct drm_brgpu_array syncs;	/* struct drm_brgpu_sync */
+};
+
+#define DRM_BRGPU_MAX_SIGNALS	1024
 
 #if defined(__cplusplus)
 }

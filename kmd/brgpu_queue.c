@@ -246,7 +246,12 @@ int brgpu_queue_destroy_ioctl(struct drm_device *drm, void *data, struct drm_fil
 	ret = brgpu_core_check_queue_destroy(args, &why);
 	if (ret)
 		return brgpu_refuse(brgpu, "QUEUE_DESTROY", ret, "%s", why);
-	queue = xa_erase(&priv->queues, args->queue_id);
+	xa_lock(&priv->queues);
+	/* Not erased at once: an id that QUEUE_CREATE has only reserved would be given out twice. */
+	queue = xa_load(&priv->queues, args->queue_id);
+	if (queue)
+		__xa_erase(&priv->queues, args->queue_id);
+	xa_unlock(&priv->queues);
 	if (!queue)
 		return brgpu_refuse(brgpu, "QUEUE_DESTROY", -ENOENT, "no queue %u", args->queue_id);
 	brgpu_queue_close(priv, queue);

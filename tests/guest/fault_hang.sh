@@ -11,7 +11,7 @@ if [ "${1-}" = in-guest ]; then
 
     # victim OBJECT OPTION...: a run that must not succeed.
     victim() {
-        "$BUILD/bin/brgpu-exec" --backend drm --timeout 100 "$@" >"$scratch/victim" 2>&1
+        "$BUILD/bin/brgpu-exec" --backend drm --timeout $((100 * PATIENCE)) "$@" >"$scratch/victim" 2>&1
         echo "$?" >"$scratch/victim.code"
     }
     # Others compute until the victim has ended, and then it is looked at.

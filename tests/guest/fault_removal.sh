@@ -16,7 +16,7 @@ if [ "${1-}" = in-guest ]; then
         pids+=($!)
         while saxpy 40; do :; done &
         pids+=($!)
-        "$BUILD/bin/brgpu-exec" --backend drm --timeout 100 "$kernels/conformance.elf" --kernel spin --global 32 \
+        "$BUILD/bin/brgpu-exec" --backend drm --timeout $((100 * PATIENCE)) "$kernels/conformance.elf" --kernel spin --global 32 \
             --local 32 --arg "in:$scratch/flag" >"$scratch/spin" 2>&1 &
         pids+=($!)
         sleep 2

@@ -6,7 +6,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-module=${MODULE:-$BUILD/kmd/brgpu.ko}
+module=$MODULE
 if [ "${1-}" = in-guest ]; then
     images=$2
     said() { dmesg | grep -q "brgpu.*$1"; }
@@ -79,7 +79,7 @@ flip "$images/payload/$name" -1
 head -c -100 "$image" >"$images/truncated/$name"
 head -c 100 "$image" >"$images/header/$name"
 
-"$BUILD/bin/brgpu-guest" --kernel "$KERNEL" --timeout 180 --strict --card br106,vram=64M --module "$module" \
+"$BUILD/bin/brgpu-guest" --kernel "$KERNEL" --timeout $((180 * PATIENCE)) --strict --card br106,vram=64M --module "$module" \
     --env "TREE=$TREE" --env BUILD="$BUILD" --env MODULE="$module" --share "$images" \
     -- bash "$(realpath "$0")" in-guest "$images" </dev/null >"$scratch/out" 2>"$scratch/err"
 code=$?

@@ -25,7 +25,7 @@ done
 rmmod brgpu
 echo "all done"'
 
-guest --strict --card br106,vram=64M -- sh -c "$script" "$BUILD/tests/brgpu-kmd-tests" "$BUILD/kmd/brgpu.ko"
+guest --strict --card br106,vram=64M -- sh -c "$script" "$BUILD/tests/brgpu-kmd-tests" "$MODULE"
 check "unbind under load and module reload" grep -qx "all done" "$scratch/out"
 check "the kernel does not complain" [ "$code" -eq 0 ]
 [ "$failures" -eq 0 ] || show_guest

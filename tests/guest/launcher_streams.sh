@@ -27,7 +27,7 @@ sleep 1000 &
 exit 42
 EOF
 head -c 3000000 /dev/urandom >"$scratch/share/sent"
-"$BUILD/bin/brgpu-guest" --kernel "$KERNEL" --timeout 180 --cpus 3 --no-card --no-module \
+"$BUILD/bin/brgpu-guest" --kernel "$KERNEL" --timeout $((180 * PATIENCE)) --cpus 3 --no-card --no-module \
     --share "$scratch/share" \
     --env MARK="a  b'c" --json "$scratch/summary" -- bash "$scratch/script" \
     <"$scratch/input" >"$scratch/out" 2>"$scratch/err"

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 if [ "${1-}" != in-guest ]; then
-    exec "${BUILD:?}/bin/brgpu-guest" --kernel "${KERNEL:-debian-6.12}" --timeout 120 --no-module \
+    exec "${BUILD:?}/bin/brgpu-guest" --kernel "${KERNEL:-debian-6.12}" --timeout $((120 * ${PATIENCE:-1})) --no-module \
         --card br106,vram=256M,serial=0x1122334455667788 -- bash "$(realpath "$0")" in-guest
 fi
 

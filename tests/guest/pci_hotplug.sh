@@ -50,7 +50,7 @@ find_port='for card in /sys/bus/pci/devices/*/0000:??:??.?; do
     done
     echo "no card behind a port"
     exit 1'
-"${BUILD:?}/bin/brgpu-guest" --kernel "${KERNEL:-debian-6.12}" --timeout 240 --no-module \
+"${BUILD:?}/bin/brgpu-guest" --kernel "${KERNEL:-debian-6.12}" --timeout $((240 * ${PATIENCE:-1})) --no-module \
     --card br106,vram=64M --qmp "$work/qmp" -- bash -c "$find_port" "$(realpath "$0")" >"$work/output" 2>&1 &
 guest=$!
 

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 if [ "${1-}" != in-guest ]; then
-    exec "${BUILD:?}/bin/brgpu-guest" --kernel "${KERNEL:-debian-6.12}" --timeout 180 --no-module \
+    exec "${BUILD:?}/bin/brgpu-guest" --kernel "${KERNEL:-debian-6.12}" --timeout $((180 * ${PATIENCE:-1})) --no-module \
         --card br106,vram=64M --card br106,vram=384M --card br110,vram=1G,aperture=256M \
         --card br166,vram=64G -- bash "$(realpath "$0")" in-guest
 fi

@@ -8,7 +8,7 @@
 # shellcheck source=../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-module=${MODULE:-$BUILD/kmd/brgpu.ko}
+module=$MODULE
 kernels=$BUILD/share/brgpu/kernels
 # In the guest: what the scenario's host has prepared.
 input=${BRGPU_EXCHANGE-}
@@ -29,8 +29,8 @@ fault_guest() {
     numbers '2 * i + 1' >"$scratch/share/wanted"
     "$(dirname "${BASH_SOURCE[0]}")/host.py" "$scratch/qmp" "$scratch/share" &
     agent=$!
-    "$BUILD/bin/brgpu-guest" --kernel "$KERNEL" --timeout 240 --qmp "$scratch/qmp" --share "$scratch/share" \
-        --env "TREE=$TREE" --env BUILD="$BUILD" --env KERNEL="$KERNEL" --env MODULE="$module" \
+    "$BUILD/bin/brgpu-guest" --kernel "$KERNEL" --timeout $((240 * PATIENCE)) --qmp "$scratch/qmp" --share "$scratch/share" \
+        --env "TREE=$TREE" --env BUILD="$BUILD" --env KERNEL="$KERNEL" --env MODULE="$module" --env PATIENCE="$PATIENCE" \
         --module "$module" "$@" -- bash "$script" in-guest </dev/null >"$scratch/out" 2>"$scratch/err"
     code=$?
     kill "$agent" 2>/dev/null
@@ -60,7 +60,7 @@ host() {
 
 # within SECONDS CONDITION...: waits for it.
 within() {
-    local left=$(($1 * 10))
+    local left=$(($1 * 10 * PATIENCE))
     shift
     until "$@"; do
         left=$((left - 1))
@@ -72,7 +72,7 @@ within() {
 # One right result of the card, or not: y = 2 x + y over 0.0, 1.0 ... and ones.
 saxpy() {
     local out=$scratch/saxpy.$BASHPID
-    "$BUILD/bin/brgpu-exec" --backend drm --timeout "${1:-20}" "$kernels/saxpy.elf" --kernel saxpy --global 4096 \
+    "$BUILD/bin/brgpu-exec" --backend drm --timeout $((${1:-20} * PATIENCE)) "$kernels/saxpy.elf" --kernel saxpy --global 4096 \
         --local 64 --arg u32:4096 --arg f32:2 --arg "in:$input/x" --arg "inout:$input/y:$out" >"$out.text" 2>&1 &&
         cmp -s "$out" "$input/wanted"
 }
@@ -81,4 +81,4 @@ health() { cat /sys/bus/pci/drivers/brgpu/0*/health; }
 is_health() { [ "$(health)" = "$1" ]; }
 # dmesg of the driver that matches.
 said() { dmesg | grep -q -- "brgpu.*$1"; }
-module_unloads() { timeout 30 rmmod brgpu; }
+module_unloads() { timeout $((30 * PATIENCE)) rmmod brgpu; }

@@ -53,9 +53,7 @@ void Event::make_wait(Queue &queue) {
     auto progress = mark(&serial);
     if (!progress)
         return;
-    std::shared_ptr<Timeline> timeline(progress, &progress->timeline());
-    const Queue::Point point = {std::move(timeline), serial};
-    queue.submit({}, {&point, 1}, {});
+    queue.wait_for(progress, serial);
 }
 
 uint64_t Event::timestamp() {

@@ -31,6 +31,14 @@ class KernelInterface {
     virtual void *map(size_t bytes, uint64_t offset, int *error) noexcept = 0;
     virtual void unmap(void *pointer, size_t bytes) noexcept = 0;
 
+    // Rings a user-mode queue: `doorbell` is its word in the page that map() gave. After all that
+    // was written before; no system call.
+    virtual void ring(volatile uint64_t *doorbell) noexcept {
+        // Index and packets must have left the processor before the card is told.
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        *doorbell = 1;
+    }
+
     virtual brgpu_backend backend() const noexcept = 0;
     virtual int fd() const noexcept { return -1; }
     virtual std::string node() const { return {}; }

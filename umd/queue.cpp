@@ -19,6 +19,7 @@ constexpr uint64_t staging_bytes = 4 << 20;
 constexpr uint64_t printf_poll_ns = 50000000;
 constexpr size_t runs_a_call = DRM_BRGPU_MAX_COMMANDS - 2; // two are the queue's own
 constexpr size_t idle_lists_kept = 8;
+constexpr uint32_t default_poll_us = 50;
 
 unsigned long long number(uint64_t value) {
     return value;
@@ -43,25 +44,40 @@ drm_brgpu_sync sync_of(const Queue::Point &point, uint32_t flags) {
 
 } // namespace
 
-Queue::Queue(std::shared_ptr<Vm> vm, uint32_t id, uint32_t kind)
-    : vm_(std::move(vm)), id_(id), kind_(kind),
-      progress_(std::make_shared<QueueProgress>(vm_, id)) {}
+Queue::Queue(std::shared_ptr<Vm> vm, const drm_brgpu_queue_create &created,
+             std::unique_ptr<UserRing> ring, uint32_t poll_us)
+    : vm_(std::move(vm)), id_(created.queue_id), class_(created.queue_class),
+      ring_(std::move(ring)),
+      progress_(std::make_shared<QueueProgress>(vm_, id_, uint64_t{poll_us} * 1000)) {}
 
 std::shared_ptr<Queue> Queue::create(std::shared_ptr<Vm> vm, const brgpu_queue_create_info &info) {
-    if (info.kind > BRGPU_QUEUE_KIND_COPY || info.flags)
-        raise(BRGPU_ERROR_INVALID_ARGUMENT, "brgpu: creating a queue of kind %u with flags 0x%x",
-              info.kind, info.flags);
+    const bool user_mode = vm->long_running();
+    if (info.kind > BRGPU_QUEUE_KIND_COPY || info.flags & ~BRGPU_QUEUE_HEARTBEAT ||
+        (!user_mode && (info.flags || info.poll_us)))
+        raise(BRGPU_ERROR_INVALID_ARGUMENT,
+              "brgpu: creating a queue of kind %u with flags 0x%x, poll_us %u in %s VM", info.kind,
+              info.flags, info.poll_us, user_mode ? "a long-running" : "an ordinary");
     drm_brgpu_queue_create request = {};
     request.vm_id = vm->id();
     request.queue_class =
         info.kind == BRGPU_QUEUE_KIND_COPY ? DRM_BRGPU_QUEUE_COPY : DRM_BRGPU_QUEUE_COMPUTE;
     request.priority = drm_priority(info.priority);
     request.timeout_ms = info.timeout_ms;
+    std::unique_ptr<UserRing> ring;
+    if (user_mode) {
+        ring = std::make_unique<UserRing>(vm);
+        ring->describe(request);
+        if (info.flags & BRGPU_QUEUE_HEARTBEAT)
+            request.flags |= DRM_BRGPU_QUEUE_HEARTBEAT;
+    }
     int error = vm->device().call(DRM_IOCTL_BRGPU_QUEUE_CREATE, request);
     if (error)
         raise_errno(-error, "brgpu: creating a queue (time-out %u ms)", info.timeout_ms);
     try {
-        return std::shared_ptr<Queue>(new Queue(vm, request.queue_id, info.kind));
+        if (ring)
+            ring->attach(request);
+        return std::shared_ptr<Queue>(
+            new Queue(vm, request, std::move(ring), info.poll_us ? info.poll_us : default_poll_us));
     } catch (...) {
         drm_brgpu_queue_destroy destroy = {};
         destroy.queue_id = request.queue_id;
@@ -79,8 +95,80 @@ Queue::~Queue() {
         log(BRGPU_LOG_ERROR, "brgpu: destroying queue %u: error %d", id_, -error);
 }
 
+// Writes packets and rings: the kernel is asked for nothing but to stand by for fences.
+uint64_t Queue::submit_user_locked(std::span<const drm_brgpu_command> runs,
+                                   std::span<const Point> waits, std::span<const Point> signals,
+                                   const brgpu_packet_wait *memory_wait) {
+    if (!signals.empty())
+        raise(
+            BRGPU_ERROR_UNSUPPORTED,
+            "brgpu: a submission to a long-running queue that signals a timeline: its work has no "
+            "end that others may wait for; wait for the submission, or signal a word in memory");
+    if (waits.size() > DRM_BRGPU_MAX_SYNCS)
+        raise(BRGPU_ERROR_INVALID_ARGUMENT,
+              "brgpu: a submission with %zu waits: at most %u are possible", waits.size(),
+              DRM_BRGPU_MAX_SYNCS);
+    const uint32_t generation = vm_->code_generation();
+    const uint64_t serial = serial_ + 1;
+    // Known to be stopped: what is to come is over already.
+    if (progress_->finished(serial))
+        progress_->check(serial);
+    const bool new_code = generation != code_generation_ && class_ == DRM_BRGPU_QUEUE_COMPUTE;
+    const size_t packets = runs.size() + 4;
+    if (packets > UserRing::most_packets)
+        raise(BRGPU_ERROR_INVALID_ARGUMENT,
+              "brgpu: a submission of %zu runs: the ring has %zu packets; make fewer, longer lists",
+              runs.size(), UserRing::most_packets);
+    if (!ring_->make_room(packets)) {
+        const brgpu_queue_state now = progress_->state();
+        if (now.state != BRGPU_STATE_OK)
+            progress_->check(serial);
+        raise(BRGPU_ERROR_BUSY,
+              "brgpu: the ring of queue %u is full: %llu of %llu submissions have ended", id_,
+              number(now.completed), number(now.submitted));
+    }
+    try {
+        if (!waits.empty()) {
+            std::vector<TimelinePoint> points;
+            for (const Point &wait : waits)
+                points.push_back({wait.timeline.get(), wait.value});
+            ring_->put_wait(points);
+        }
+        if (memory_wait)
+            ring_->put(*memory_wait);
+        const auto call = [this](uint64_t address, uint32_t count) {
+            brgpu_packet_call packet = {};
+            packet.type = BRGPU_PACKET_CALL;
+            packet.packets = count;
+            packet.address = address;
+            ring_->put(packet);
+        };
+        if (new_code)
+            call(progress_->code_packet(), 1);
+        for (const drm_brgpu_command &run : runs)
+            call(run.va, run.packets);
+        brgpu_packet_signal count = {};
+        count.type = BRGPU_PACKET_SIGNAL;
+        count.op = BRGPU_SIGNAL_STORE;
+        count.notify = 1;
+        count.address = progress_->count_word();
+        count.value = serial;
+        ring_->put(count);
+    } catch (...) {
+        ring_->drop();
+        throw;
+    }
+    progress_->note_submitted(serial);
+    ring_->publish();
+    code_generation_ = generation;
+    serial_ = serial;
+    return serial;
+}
+
 uint64_t Queue::submit_locked(std::span<const drm_brgpu_command> runs, std::span<const Point> waits,
                               std::span<const Point> signals) {
+    if (ring_)
+        return submit_user_locked(runs, waits, signals, nullptr);
     if (waits.size() + signals.size() > DRM_BRGPU_MAX_SYNCS - 1)
         raise(BRGPU_ERROR_INVALID_ARGUMENT,
               "brgpu: a submission with %zu waits and %zu signals: at most %u are possible",
@@ -92,7 +180,7 @@ uint64_t Queue::submit_locked(std::span<const drm_brgpu_command> runs, std::span
         std::vector<drm_brgpu_command> commands;
         std::vector<drm_brgpu_sync> syncs;
         if (first) {
-            if (generation != code_generation_ && kind_ == BRGPU_QUEUE_KIND_COMPUTE)
+            if (generation != code_generation_ && class_ == DRM_BRGPU_QUEUE_COMPUTE)
                 commands.push_back({progress_->code_packet(), 1, 0});
             for (const Point &wait : waits)
                 syncs.push_back(sync_of(wait, 0));
@@ -205,6 +293,28 @@ uint64_t Queue::launch(Kernel &kernel, const brgpu_dispatch_info &info) {
 uint64_t Queue::submit_run(const drm_brgpu_command &run) {
     std::lock_guard lock(lock_);
     return submit_locked({&run, 1}, {}, {});
+}
+
+void Queue::wait_for(const std::shared_ptr<QueueProgress> &progress, uint64_t serial) {
+    std::lock_guard lock(lock_);
+    if (!progress->vm().long_running()) {
+        const Point point = {{progress, &progress->timeline()}, serial};
+        submit_locked({}, {&point, 1}, {});
+        return;
+    }
+    if (&progress->vm() != vm_.get())
+        raise(BRGPU_ERROR_UNSUPPORTED,
+              "brgpu: work outside a long-running address space can't wait for an event in it");
+    // One that has stopped will not count any more.
+    if (progress->finished(serial))
+        return;
+    brgpu_packet_wait packet = {};
+    packet.type = BRGPU_PACKET_WAIT;
+    packet.compare = BRGPU_WAIT_GE;
+    packet.address = progress->count_word();
+    packet.value = serial;
+    packet.mask = UINT64_MAX;
+    submit_user_locked({}, {}, {}, &packet);
 }
 
 void Queue::wait(uint64_t serial, uint64_t timeout_ns) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A queue of the kernel's, and the submissions that are still under way on it.
+// A queue, and the submissions that are still under way on it. In a long-running VM it is a
+// user-mode queue with a ring of its own, else one of the kernel's.
 #ifndef BRGPU_UMD_QUEUE_HPP
 #define BRGPU_UMD_QUEUE_HPP
 
@@ -12,6 +13,7 @@
 
 #include "commands.hpp"
 #include "queue_progress.hpp"
+#include "user_ring.hpp"
 
 namespace brgpu::umd {
 
@@ -34,6 +36,8 @@ class Queue {
     uint64_t launch(Kernel &kernel, const brgpu_dispatch_info &info);
     // One run of packets that the caller keeps alive.
     uint64_t submit_run(const drm_brgpu_command &run);
+    // Later work waits for a submission; of a user-mode queue only in its own VM.
+    void wait_for(const std::shared_ptr<QueueProgress> &progress, uint64_t serial);
 
     // serial 0: all of them. Throws on time-out and on failure.
     void wait(uint64_t serial, uint64_t timeout_ns);
@@ -43,7 +47,8 @@ class Queue {
     void set_printf(brgpu_printf_function function, void *user);
 
   private:
-    Queue(std::shared_ptr<Vm> vm, uint32_t id, uint32_t kind);
+    Queue(std::shared_ptr<Vm> vm, const drm_brgpu_queue_create &created,
+          std::unique_ptr<UserRing> ring, uint32_t poll_us);
 
     struct InFlight {
         uint64_t serial;
@@ -53,6 +58,9 @@ class Queue {
     // Both with lock_ held.
     uint64_t submit_locked(std::span<const drm_brgpu_command> runs, std::span<const Point> waits,
                            std::span<const Point> signals);
+    uint64_t submit_user_locked(std::span<const drm_brgpu_command> runs,
+                                std::span<const Point> waits, std::span<const Point> signals,
+                                const brgpu_packet_wait *memory_wait);
     void retire_locked();
     std::shared_ptr<Commands> take_list_locked();
     void print_locked(bool all);
@@ -63,8 +71,9 @@ class Queue {
 
     const std::shared_ptr<Vm> vm_;
     const uint32_t id_;
-    const uint32_t kind_;
-    std::mutex transfer_lock_; // staging_; taken before lock_
+    const uint32_t class_;
+    std::unique_ptr<UserRing> ring_; // of a user-mode queue, else null; under lock_
+    std::mutex transfer_lock_;       // staging_; taken before lock_
     OwnedAllocation staging_;
     std::vector<OwnedAllocation> abandoned_staging_; // of transfers that timed out
     std::mutex lock_; // what follows, and the order of QUEUE_SUBMIT calls

@@ -29,16 +29,18 @@ uint32_t bind_flags(uint32_t access) {
 
 } // namespace
 
-Vm::Vm(std::shared_ptr<Device> device, uint32_t id)
-    : device_(std::move(device)), id_(id),
+Vm::Vm(std::shared_ptr<Device> device, uint32_t id, uint32_t flags)
+    : device_(std::move(device)), id_(id), flags_(flags),
       addresses_(device_->facts().va_start, device_->facts().va_end, page_bytes) {}
 
-std::shared_ptr<Vm> Vm::create(std::shared_ptr<Device> device) {
+std::shared_ptr<Vm> Vm::create(std::shared_ptr<Device> device, uint32_t flags) {
     drm_brgpu_vm_create request = {};
+    request.flags = flags;
     int error = device->call(DRM_IOCTL_BRGPU_VM_CREATE, request);
     if (error)
-        raise_errno(-error, "brgpu: creating an address space");
-    return std::shared_ptr<Vm>(new Vm(std::move(device), request.vm_id));
+        raise_errno(-error, "brgpu: creating %san address space",
+                    flags & DRM_BRGPU_VM_LONG_RUNNING ? "the long-running kind of " : "");
+    return std::shared_ptr<Vm>(new Vm(std::move(device), request.vm_id, flags));
 }
 
 Vm::~Vm() {

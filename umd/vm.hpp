@@ -25,12 +25,15 @@ inline constexpr uint64_t big_page_bytes = 2 << 20;
 
 class Vm : public std::enable_shared_from_this<Vm> {
   public:
-    static std::shared_ptr<Vm> create(std::shared_ptr<Device> device);
+    // flags: DRM_BRGPU_VM_*.
+    static std::shared_ptr<Vm> create(std::shared_ptr<Device> device, uint32_t flags = 0);
     ~Vm();
 
     Device &device() noexcept { return *device_; }
     const std::shared_ptr<Device> &device_reference() const noexcept { return device_; }
     uint32_t id() const noexcept { return id_; }
+    // Its queues are user-mode queues.
+    bool long_running() const noexcept { return flags_ & DRM_BRGPU_VM_LONG_RUNNING; }
 
     // address 0: anywhere.
     uint64_t reserve(uint64_t size, uint64_t alignment, uint64_t address);
@@ -61,13 +64,14 @@ class Vm : public std::enable_shared_from_this<Vm> {
     void note_new_code() noexcept { code_generation_.fetch_add(1); }
 
   private:
-    Vm(std::shared_ptr<Device> device, uint32_t id);
+    Vm(std::shared_ptr<Device> device, uint32_t id, uint32_t flags);
     uint64_t reserve_locked(uint64_t size, uint64_t alignment, uint64_t address);
     void unmap_locked(uint64_t address, uint64_t size);
     void bind(const drm_brgpu_bind_op &op, const char *what);
 
     std::shared_ptr<Device> device_;
     const uint32_t id_;
+    const uint32_t flags_;
     std::atomic<uint32_t> code_generation_{0};
     std::mutex lock_; // what follows, and the order of VM_BIND calls
     AddressAllocator addresses_;
@@ -87,6 +91,7 @@ class OwnedAllocation {
     uint64_t address() const noexcept { return allocation_.address; }
     uint64_t size() const noexcept { return allocation_.size; }
     std::byte *cpu() const noexcept { return cpu_; }
+    uint32_t handle() const noexcept { return allocation_.memory->handle(); }
     explicit operator bool() const noexcept { return cpu_ != nullptr; }
 
   private:

@@ -359,9 +359,16 @@ BRGPU_API brgpu_status brgpu_memory_wait(brgpu_memory *memory, uint64_t offset, 
 /* ---- address spaces ---------------------------------------------------------------------------
  */
 
+/* With BRGPU_DEVICE_USER_QUEUES. Its queues are user-mode queues: submitting and polling take no
+ * system call, work may take as long as it likes, and no timeline can be signalled by it. */
+#define BRGPU_VM_LONG_RUNNING (1u << 0)
+/* With LONG_RUNNING and BRGPU_DEVICE_FAULT_RETRY: an access to an address whose mapping is on its
+ * way waits for it instead of stopping the queue. */
+#define BRGPU_VM_FAULT_RETRY  (1u << 1)
+
 struct brgpu_vm_create_info {
     size_t struct_size;
-    uint32_t flags; /* zero */
+    uint32_t flags; /* BRGPU_VM_* */
 };
 /* NULL info: the defaults. */
 BRGPU_API brgpu_status brgpu_vm_create(brgpu_device *device,
@@ -638,14 +645,23 @@ enum brgpu_priority {
     BRGPU_PRIORITY_LEVEL_LOW = 1,
     BRGPU_PRIORITY_LEVEL_HIGH = 2, /* NO_PERMISSION without the right to it */
 };
+/* Of a long-running VM: brgpu_progress() of kernels counts as progress for timeout_ms; else
+ * only finished workgroups, dispatches and commands do. */
+#define BRGPU_QUEUE_HEARTBEAT (1u << 0)
+
 struct brgpu_queue_create_info {
     size_t struct_size;
     uint32_t kind;       /* enum brgpu_queue_kind */
     uint32_t priority;   /* enum brgpu_priority */
-    uint32_t timeout_ms; /* without progress; 0: the device's default, which is the most */
-    uint32_t flags;      /* zero */
+    uint32_t timeout_ms; /* without progress; 0: the device's default, which is the most; in a
+                            long-running VM: 0: none, and any number is fine */
+    uint32_t flags;      /* BRGPU_QUEUE_* */
+    /* In a long-running VM: a wait looks at memory for so long before it sleeps until the card
+     * interrupts, microseconds. 0: the default, 50; UINT32_MAX: it never sleeps. */
+    uint32_t poll_us;
 };
-/* NULL info: a compute queue. */
+/* NULL info: a compute queue. In a VM with BRGPU_VM_LONG_RUNNING: a user-mode queue. More of these
+ * may be made than the card has queues: they take turns. */
 BRGPU_API brgpu_status brgpu_queue_create(brgpu_vm *vm, const struct brgpu_queue_create_info *info,
                                           brgpu_queue **queue);
 /* What is queued is dropped; its timeline points become signalled. */
@@ -661,9 +677,11 @@ struct brgpu_submit_info {
     uint32_t signal_count;
     uint32_t flags; /* zero */
 };
-/* Returns at once. Submissions of a queue run in order. A wait needs a point that has been
- * signalled or submitted (INVALID_ARGUMENT else). At most 63 waits and signals. `serial` (may be
- * NULL) receives the number of the submission within the queue, from 1. */
+/* Returns at once. To a user-mode queue without a system call, but for waits; signals are
+ * UNSUPPORTED there; BUSY when its ring has no room for a second. Submissions of a queue run in
+ * order. A wait needs a point that has been signalled or submitted (INVALID_ARGUMENT else). At most
+ * 63 waits and signals. `serial` (may be NULL) receives the number of the submission within the
+ * queue, from 1. */
 BRGPU_API brgpu_status brgpu_queue_submit(brgpu_queue *queue, const struct brgpu_submit_info *info,
                                           uint64_t *serial);
 /* Waits for a submission, serial 0 for all of them, and prints what its kernels have printf()ed. */

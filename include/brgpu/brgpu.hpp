@@ -153,7 +153,12 @@ class Memory : public Handle<brgpu_memory, brgpu_memory_destroy> {
 class Vm : public Handle<brgpu_vm, brgpu_vm_destroy> {
   public:
     using Handle::Handle;
-    explicit Vm(const Device &device) { check(brgpu_vm_create(device.get(), nullptr, &handle_)); }
+    // flags: BRGPU_VM_*.
+    explicit Vm(const Device &device, uint32_t flags = 0) {
+        auto info = sized<brgpu_vm_create_info>();
+        info.flags = flags;
+        check(brgpu_vm_create(device.get(), &info, &handle_));
+    }
 
     uint64_t reserve(uint64_t size, uint64_t alignment = 0, uint64_t address = 0) const {
         uint64_t reserved = 0;
@@ -373,6 +378,11 @@ class Queue : public Handle<brgpu_queue, brgpu_queue_destroy> {
         auto info = sized<brgpu_queue_create_info>();
         info.kind = kind;
         info.timeout_ms = timeout_ms;
+        check(brgpu_queue_create(vm.get(), &info, &handle_));
+    }
+    // struct_size is set here.
+    Queue(const Vm &vm, brgpu_queue_create_info info) {
+        info.struct_size = sizeof(info);
         check(brgpu_queue_create(vm.get(), &info, &handle_));
     }
 

@@ -153,9 +153,10 @@ brgpu_status brgpu_vm_create(brgpu_device *device, const brgpu_vm_create_info *i
         auto owner = object_of(device, "device");
         const auto wanted = read_info(info, "VM info", true);
         require(vm, "vm");
-        if (wanted.flags)
+        if (wanted.flags & ~(BRGPU_VM_LONG_RUNNING | BRGPU_VM_FAULT_RETRY))
             raise(BRGPU_ERROR_INVALID_ARGUMENT, "brgpu: VM flags 0x%x", wanted.flags);
-        *vm = make_handle<brgpu_vm>(Vm::create(owner));
+        // The kernel's numbers are the same.
+        *vm = make_handle<brgpu_vm>(Vm::create(owner, wanted.flags));
     });
 }
 

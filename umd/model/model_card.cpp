@@ -155,7 +155,7 @@ void Card::create(const brgpu_device_open_info &info) {
     limits_.va_start = va_start;
     limits_.va_end = uint64_t{1} << ident_.va_bits;
     limits_.max_bo_bytes = uint64_t{1} << 40;
-    limits_.features = DRM_BRGPU_FEATURE_USERPTR;
+    limits_.features = DRM_BRGPU_FEATURE_USERPTR | brgpu_core_ident_features(&ident_);
     limits_.job_timeout_ms = job_timeout_ms;
 }
 

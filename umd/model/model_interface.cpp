@@ -26,6 +26,9 @@ constexpr uint32_t most_queues = 256;
 constexpr int idle_poll_ms = 200;
 constexpr int busy_poll_ms = 5; // time-outs are watched this finely; completions wake by interrupt
 constexpr int64_t memory_poll_ns = 2000000;
+// The doorbells of user-mode queues: a page of BAR 4, and an mmap offset below those of buffers.
+constexpr uint32_t user_doorbell_page = 1;
+constexpr uint64_t doorbell_offset = uint64_t{user_doorbell_page} * BRGPU_PAGE_BYTES;
 
 const std::byte *user_bytes(uint64_t address) {
     return reinterpret_cast<const std::byte *>(static_cast<uintptr_t>(address));
@@ -46,7 +49,9 @@ int read_element(const drm_brgpu_array &array, uint32_t index, Element *element)
 } // namespace
 
 ModelInterface::ModelInterface(const brgpu_device_open_info &info)
-    : card_(info), service_([this] { service(); }) {}
+    : card_(info), user_queues_(card_, card_.ident().queues - card_.ident().queues / 2,
+                                card_.ident().queues / 2),
+      service_([this] { service(); }) {}
 
 ModelInterface::~ModelInterface() {
     {
@@ -55,6 +60,8 @@ ModelInterface::~ModelInterface() {
     }
     card_.wake();
     service_.join();
+    signals_.clear();
+    user_queues_.clear();
     queues_.clear();
     vms_.clear();
     bos_.clear();
@@ -78,6 +85,11 @@ void ModelInterface::pump() {
             if (queue->stopped() && !was_stopped)
                 ++queue_resets_;
         }
+        again = pump_signals() || again;
+        if (const unsigned stopped = user_queues_.pump(now)) {
+            queue_resets_ += stopped;
+            again = true;
+        }
         changed = changed || again;
     } while (again);
     if (changed)
@@ -91,6 +103,7 @@ void ModelInterface::service() {
             Lock lock(lock_);
             if (stopping_)
                 return;
+            timeout_ms = std::min(timeout_ms, user_queues_.look_ms());
             for (auto &[id, queue] : queues_)
                 if (queue->busy())
                     timeout_ms = busy_poll_ms;
@@ -154,6 +167,8 @@ int ModelInterface::serve(unsigned long request, void *argument) {
         return queue_get_state(*static_cast<drm_brgpu_queue_get_state *>(argument));
     case DRM_IOCTL_BRGPU_WAIT_MEM:
         return wait_mem(*static_cast<drm_brgpu_wait_mem *>(argument), lock);
+    case DRM_IOCTL_BRGPU_SIGNAL_MEM:
+        return signal_mem(*static_cast<drm_brgpu_signal_mem *>(argument));
     default:
         return serve_syncobj(request, argument, lock);
     }
@@ -254,6 +269,17 @@ int ModelInterface::bo_mmap_offset(drm_brgpu_bo_mmap_offset &args) {
 }
 
 void *ModelInterface::map(size_t bytes, uint64_t offset, int *error) noexcept {
+    if (offset == doorbell_offset && bytes == BRGPU_PAGE_BYTES) {
+        // Only its addresses are used: ring() is called with one.
+        void *page =
+            mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED) {
+            *error = errno;
+            return nullptr;
+        }
+        madvise(page, bytes, MADV_DONTFORK);
+        return page;
+    }
     Lock lock(lock_);
     auto bo = bos_.find(static_cast<uint32_t>(offset >> mmap_shift));
     if (bo == bos_.end() || offset & ((uint64_t{1} << mmap_shift) - 1) ||
@@ -273,6 +299,12 @@ void *ModelInterface::map(size_t bytes, uint64_t offset, int *error) noexcept {
 
 void ModelInterface::unmap(void *pointer, size_t bytes) noexcept {
     munmap(pointer, bytes);
+}
+
+// Any thread, without the lock: a doorbell is a store on real cards.
+void ModelInterface::ring(volatile uint64_t *doorbell) noexcept {
+    const uintptr_t in_page = reinterpret_cast<uintptr_t>(doorbell) % BRGPU_PAGE_BYTES;
+    card_.ring_doorbell(user_doorbell_page, static_cast<uint32_t>(in_page / sizeof(uint64_t)));
 }
 
 int ModelInterface::gem_close(const drm_gem_close &args) {
@@ -376,7 +408,7 @@ int ModelInterface::vm_create(drm_brgpu_vm_create &args) {
         ++id;
     if (id > most)
         return refuse("VM_CREATE", -ENOSPC, "no VM id is left");
-    auto vm = Vm::create(card_, id, &error);
+    auto vm = Vm::create(card_, id, args.flags, &error);
     if (!vm)
         return refuse("VM_CREATE", -error, "no room for its page table");
     vms_.emplace(id, std::move(vm));
@@ -487,10 +519,27 @@ int ModelInterface::queue_create(drm_brgpu_queue_create &args) {
     auto vm = vms_.find(args.vm_id);
     if (vm == vms_.end())
         return refuse("QUEUE_CREATE", -ENOENT, "no such VM");
+    error = brgpu_core_check_queue_vm(&args, vm->second->flags(), &why);
+    if (error)
+        return refuse("QUEUE_CREATE", error, why);
+    if (args.flags & DRM_BRGPU_QUEUE_USER) {
+        uint32_t id = most_queues + 1;
+        while (user_queues_.taken(id))
+            ++id;
+        if (id > 2 * most_queues)
+            return refuse("QUEUE_CREATE", -ENOSPC, "no queue is left");
+        error = user_queues_.create(*vm->second, id, args);
+        if (error)
+            return refuse("QUEUE_CREATE", error, "no memory for its state");
+        args.queue_id = id;
+        args.doorbell_offset = doorbell_offset;
+        card_.wake();
+        return 0;
+    }
     uint32_t slot = 0;
     while (queues_.count(slot + 1))
         ++slot;
-    if (slot >= std::min(card_.ident().queues, most_queues))
+    if (slot >= std::min(card_.ident().queues - card_.ident().queues / 2, most_queues))
         return refuse("QUEUE_CREATE", -ENOSPC, "no queue is left");
     auto queue = Queue::create(card_, *vm->second, slot + 1, slot, args, &error);
     if (!queue)
@@ -507,7 +556,7 @@ int ModelInterface::queue_destroy(const drm_brgpu_queue_destroy &args) {
     int error = brgpu_core_check_queue_destroy(&args, &why);
     if (error)
         return refuse("QUEUE_DESTROY", error, why);
-    if (!queues_.erase(args.queue_id))
+    if (!queues_.erase(args.queue_id) && !user_queues_.destroy(args.queue_id))
         return refuse("QUEUE_DESTROY", -ENOENT, "no such queue");
     pump();
     changed_.notify_all();
@@ -519,6 +568,8 @@ int ModelInterface::queue_submit(const drm_brgpu_queue_submit &args) {
     int error = brgpu_core_check_queue_submit(&args, &why);
     if (error)
         return refuse("QUEUE_SUBMIT", error, why);
+    if (user_queues_.find(args.queue_id))
+        return refuse("QUEUE_SUBMIT", -EINVAL, "a user-mode queue: write to its ring");
     auto queue = queues_.find(args.queue_id);
     if (queue == queues_.end())
         return refuse("QUEUE_SUBMIT", -ENOENT, "no such queue");
@@ -552,6 +603,10 @@ int ModelInterface::queue_get_state(drm_brgpu_queue_get_state &args) {
     int error = brgpu_core_check_queue_get_state(&args, &why);
     if (error)
         return refuse("QUEUE_GET_STATE", error, why);
+    if (const UserQueue *user = user_queues_.find(args.queue_id)) {
+        user->get_state(args);
+        return 0;
+    }
     auto queue = queues_.find(args.queue_id);
     if (queue == queues_.end())
         return refuse("QUEUE_GET_STATE", -ENOENT, "no such queue");
@@ -571,17 +626,73 @@ int ModelInterface::wait_mem(drm_brgpu_wait_mem &args, Lock &lock) {
     error = brgpu_core_check_wait_bo(&args, bo->bytes(), &why);
     if (error)
         return refuse("WAIT_MEM", error, why);
+    if (args.queue_id && !is_stopped(args.queue_id))
+        return refuse("WAIT_MEM", -ENOENT, "no such queue");
     auto *word = reinterpret_cast<const uint64_t *>(bo->cpu() + args.offset);
     for (;;) {
+        // First this: what it wrote before it stopped is seen.
+        const bool stopped = args.queue_id && is_stopped(args.queue_id).value_or(true);
         args.seen = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-        if (brgpu_core_wait_met(args.compare, args.seen, args.value, args.mask))
+        if (brgpu_core_wait_met(brgpu_core_wait_compare(&args), args.seen, args.value, args.mask))
             return 0;
+        if (stopped)
+            return -EIO;
         const auto now = static_cast<int64_t>(monotonic_ns());
         if (args.deadline_ns <= now)
             return -ETIME;
         changed_.wait_until(lock,
                             time_point(std::min<int64_t>(args.deadline_ns, now + memory_poll_ns)));
     }
+}
+
+std::optional<bool> ModelInterface::is_stopped(uint32_t queue_id) {
+    if (const UserQueue *user = user_queues_.find(queue_id))
+        return user->stopped();
+    auto queue = queues_.find(queue_id);
+    if (queue == queues_.end())
+        return std::nullopt;
+    return queue->second->stopped();
+}
+
+int ModelInterface::signal_mem(const drm_brgpu_signal_mem &args) {
+    const char *why = "";
+    int error = brgpu_core_check_signal_mem(&args, &why);
+    if (error)
+        return refuse("SIGNAL_MEM", error, why);
+    auto bo = bos_.find(args.handle);
+    if (bo == bos_.end())
+        return refuse("SIGNAL_MEM", -ENOENT, "no such buffer");
+    error = brgpu_core_check_signal_bo(&args, bo->second->bytes(), &why);
+    if (error)
+        return refuse("SIGNAL_MEM", error, why);
+    if (!bo->second->cpu_mappable())
+        return refuse("SIGNAL_MEM", -EACCES, "the buffer was not created CPU_VISIBLE");
+    if (args.queue_id && !user_queues_.find(args.queue_id))
+        return queues_.count(args.queue_id) ? refuse("SIGNAL_MEM", -EINVAL, "not a user-mode queue")
+                                            : refuse("SIGNAL_MEM", -ENOENT, "no such queue");
+    Syncs syncs;
+    error = read_syncs(args.syncs, false, &syncs);
+    if (error)
+        return error;
+    if (signals_.size() >= DRM_BRGPU_MAX_SIGNALS)
+        return refuse("SIGNAL_MEM", -EBUSY, "too many are still to come");
+    signals_.push_back(
+        {std::move(syncs.waits), bo->second, args.offset, args.value, args.queue_id});
+    pump();
+    return 0;
+}
+
+bool ModelInterface::pump_signals() {
+    const auto ready = [this](const Signal &signal) {
+        if (!all_signalled(signal.waits))
+            return false;
+        __atomic_store_n(reinterpret_cast<uint64_t *>(signal.bo->cpu() + signal.offset),
+                         signal.value, __ATOMIC_RELEASE);
+        if (const UserQueue *queue = user_queues_.find(signal.queue_id))
+            card_.ring_doorbell(user_doorbell_page, queue->doorbell());
+        return true;
+    };
+    return std::erase_if(signals_, ready) != 0;
 }
 
 int ModelInterface::inject(const char *property, const char *value, std::string *why) noexcept {

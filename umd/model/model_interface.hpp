@@ -2,7 +2,7 @@
 //
 // The kernel's calls, served inside the process on a card of its own: what the kernel module does
 // for a card on the bus, with the same checks, page tables and packets (kmd/core). It leaves out
-// eviction, sharing with other processes and user-mode queues, and QUERY says so.
+// eviction and sharing with other processes, and QUERY says so.
 #ifndef BRGPU_UMD_MODEL_MODEL_INTERFACE_HPP
 #define BRGPU_UMD_MODEL_MODEL_INTERFACE_HPP
 
@@ -10,11 +10,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "../kernel_interface.hpp"
 #include "model_queue.hpp"
 #include "model_syncobj.hpp"
+#include "model_user_queue.hpp"
 #include "model_vm.hpp"
 
 namespace brgpu::umd::model {
@@ -27,6 +30,7 @@ class ModelInterface final : public KernelInterface {
     int ioctl(unsigned long request, void *argument) noexcept override;
     void *map(size_t bytes, uint64_t offset, int *error) noexcept override;
     void unmap(void *pointer, size_t bytes) noexcept override;
+    void ring(volatile uint64_t *doorbell) noexcept override;
     brgpu_backend backend() const noexcept override { return BRGPU_BACKEND_MODEL; }
     int inject(const char *property, const char *value, std::string *why) noexcept override;
 
@@ -50,6 +54,10 @@ class ModelInterface final : public KernelInterface {
     int queue_submit(const drm_brgpu_queue_submit &args);
     int queue_get_state(drm_brgpu_queue_get_state &args);
     int wait_mem(drm_brgpu_wait_mem &args, Lock &lock);
+    int signal_mem(const drm_brgpu_signal_mem &args);
+    bool pump_signals();
+    // Whether a queue never runs again; nothing: there is none of that id.
+    std::optional<bool> is_stopped(uint32_t queue_id);
 
     struct Syncs {
         std::vector<FenceRef> waits;
@@ -72,6 +80,15 @@ class ModelInterface final : public KernelInterface {
     std::map<uint32_t, std::shared_ptr<Bo>> bos_;
     std::map<uint32_t, std::unique_ptr<Vm>> vms_;       // ids are the hardware's
     std::map<uint32_t, std::unique_ptr<Queue>> queues_; // id = slot + 1
+    UserQueues user_queues_;                            // ids behind those
+    struct Signal {                                     // of SIGNAL_MEM, still to come
+        std::vector<FenceRef> waits;
+        std::shared_ptr<Bo> bo;
+        uint64_t offset;
+        uint64_t value;
+        uint32_t queue_id;
+    };
+    std::vector<Signal> signals_;
     uint32_t next_handle_ = 1;
     uint32_t queue_resets_ = 0;
     bool stopping_ = false;

@@ -56,7 +56,7 @@ void ModelInterface::answer_device(drm_brgpu_query_device &answer) {
     answer.local_bytes = ident.local_bytes;
     answer.tensor_bytes = ident.tensor_bytes;
     answer.resident_groups = ident.resident_groups;
-    answer.max_queues = std::min(ident.queues, most_objects);
+    answer.max_queues = std::min(ident.queues - ident.queues / 2, most_objects);
     answer.max_vms = std::min(ident.vms - 1, most_objects);
     answer.va_start = card_.limits().va_start;
     answer.va_end = card_.limits().va_end;
@@ -84,7 +84,7 @@ void ModelInterface::answer_status(drm_brgpu_query_status &answer) {
     answer.sensor_age_ms =
         sensors.when_ns ? static_cast<uint32_t>((now - sensors.when_ns) / 1000000u) : UINT32_MAX;
     answer.queue_resets = queue_resets_;
-    answer.queues = static_cast<uint32_t>(queues_.size());
+    answer.queues = static_cast<uint32_t>(queues_.size() + user_queues_.size());
     answer.clients = 1;
     const uint32_t status = card_.read32(BRGPU_REG_STATUS);
     if (status & BRGPU_STATUS_FAILED || !card_.firmware_alive(now))

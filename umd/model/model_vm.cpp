@@ -14,8 +14,8 @@ constexpr size_t faults_kept = 64;
 
 const brgpu_core_pt_ops Vm::ops = {Vm::take, Vm::retire, nullptr};
 
-std::unique_ptr<Vm> Vm::create(Card &card, uint32_t hw_id, int *error) {
-    std::unique_ptr<Vm> vm(new Vm(card, hw_id));
+std::unique_ptr<Vm> Vm::create(Card &card, uint32_t hw_id, uint32_t flags, int *error) {
+    std::unique_ptr<Vm> vm(new Vm(card, hw_id, flags));
     vm->root_ = vm->new_table(BRGPU_PT_LEVELS - 1);
     if (!vm->root_) {
         *error = ENOSPC;
@@ -24,7 +24,8 @@ std::unique_ptr<Vm> Vm::create(Card &card, uint32_t hw_id, int *error) {
     brgpu_core_pt_init(&vm->pt_, &vm->root_->core, &ops, card.ident().page_sizes);
     card.write64(BRGPU_REG_VM_CONTEXT(uint64_t{hw_id}) + BRGPU_VM_ROOT,
                  brgpu_core_pt_directory(&vm->root_->core));
-    card.write32(BRGPU_REG_VM_CONTEXT(uint64_t{hw_id}) + BRGPU_VM_CTRL, 0);
+    card.write32(BRGPU_REG_VM_CONTEXT(uint64_t{hw_id}) + BRGPU_VM_CTRL,
+                 flags & DRM_BRGPU_VM_FAULT_RETRY ? BRGPU_VM_CTRL_RETRY : 0);
     return vm;
 }
 
@@ -174,6 +175,24 @@ bool Vm::pump() {
         any = true;
     }
     return any;
+}
+
+Vm::Bound Vm::bound(uint64_t address, uint32_t access) const {
+    uint32_t needed = 0;
+    if (access & (BRGPU_ACCESS_READ | BRGPU_ACCESS_ATOMIC))
+        needed |= DRM_BRGPU_BIND_READ;
+    if (access & (BRGPU_ACCESS_WRITE | BRGPU_ACCESS_ATOMIC))
+        needed |= DRM_BRGPU_BIND_WRITE;
+    if (access & BRGPU_ACCESS_EXEC)
+        needed |= DRM_BRGPU_BIND_EXEC;
+    if (const auto mapping = mappings_.find(address); mapping && !(needed & ~mapping->access))
+        return Bound::yes;
+    for (const Bind &bind : binds_)
+        for (const Op &op : bind.ops)
+            if (op.args.op == DRM_BRGPU_BIND_MAP && address - op.args.va < op.args.size &&
+                !(needed & ~op.args.flags))
+                return Bound::later;
+    return Bound::no;
 }
 
 void Vm::note_fault(const drm_brgpu_fault &fault) {

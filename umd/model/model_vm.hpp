@@ -18,10 +18,15 @@ namespace brgpu::umd::model {
 class Vm {
   public:
     // Null with *error = positive errno.
-    static std::unique_ptr<Vm> create(Card &card, uint32_t hw_id, int *error);
+    static std::unique_ptr<Vm> create(Card &card, uint32_t hw_id, uint32_t flags, int *error);
     ~Vm();
 
     uint32_t hw_id() const noexcept { return hw_id_; }
+    uint32_t flags() const noexcept { return flags_; } // DRM_BRGPU_VM_*
+    // Whether an address is bound with the rights (BRGPU_ACCESS_*): in effect, by a bind that waits
+    // for its turn, or not at all.
+    enum class Bound { yes, later, no };
+    Bound bound(uint64_t address, uint32_t access) const;
 
     struct Op {
         drm_brgpu_bind_op args;
@@ -50,7 +55,7 @@ class Vm {
         std::vector<brgpu_core_pt_table *> children;
     };
 
-    Vm(Card &card, uint32_t hw_id) : card_(card), hw_id_(hw_id) {}
+    Vm(Card &card, uint32_t hw_id, uint32_t flags) : card_(card), hw_id_(hw_id), flags_(flags) {}
     int apply(const Op &op);
     int change(uint64_t va, uint64_t bytes, const Op *map);
     int reserve(const brgpu_core_pt_tables &counts);
@@ -64,6 +69,7 @@ class Vm {
 
     Card &card_;
     const uint32_t hw_id_;
+    const uint32_t flags_;
     brgpu_core_pt pt_ = {};
     Table *root_ = nullptr;
     std::vector<Table *> spare_[BRGPU_PT_LEVELS - 1];

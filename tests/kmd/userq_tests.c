@@ -713,6 +713,82 @@ static void test_shares(void) {
     }
 }
 
+/* With faults injected from outside: every one of them is mended. */
+static void test_retry(void) {
+    struct vm vm = make_vm(open_card(), DRM_BRGPU_VM_FAULT_RETRY, 1);
+    struct userq queue = make_queue(&vm, DRM_BRGPU_QUEUE_COMPUTE, 0);
+    struct drm_brgpu_vm_get_state state = {.vm_id = vm.id};
+
+    for (uint64_t i = 1; i <= 60; i++) {
+        push_fill(&queue, DATA_VA + 8192, 65536, i);
+        push_dispatch(&queue, COUNTED, 4, DATA_VA);
+        push_signal(&queue, i);
+        ring(&queue);
+        CHECK_EQ(wait_done(&queue, i, 120), 0);
+        CHECK_EQ(((volatile uint64_t *)vm.data.map)[0], i * 4 * 32);
+        CHECK_EQ(((volatile uint64_t *)vm.data.map)[8192 / 8 + 8191], i);
+    }
+    CHECK_EQ(call(vm.fd, DRM_IOCTL_BRGPU_VM_GET_STATE, &state), 0);
+    CHECK_EQ(state.fault_count, 0);
+}
+
+static void write_file(const char *path, const char *text) {
+    FILE *file = fopen(path, "w");
+
+    CHECK(file);
+    CHECK(fputs(text, file) >= 0);
+    CHECK_EQ(fclose(file), 0);
+}
+
+/* The driver is unbound while an endless kernel runs and somebody waits for it. */
+static void test_unbind(void) {
+    const char *drivers = "/sys/bus/pci/drivers/brgpu";
+    struct vm vm = make_vm(open_card(), 0, 1);
+    struct userq queue = make_queue(&vm, DRM_BRGPU_QUEUE_COMPUTE, 0);
+    const struct drm_brgpu_query_device device = {0};
+    struct drm_brgpu_query query = {
+        .query = DRM_BRGPU_QUERY_DEVICE, .size = sizeof(device), .data = (uintptr_t)&device};
+    char path[128];
+
+    CHECK_EQ(call(vm.fd, DRM_IOCTL_BRGPU_QUERY, &query), 0);
+    push_dispatch(&queue, ENDLESS, 8, 0);
+    ring(&queue);
+    const pid_t waiter = fork();
+    CHECK(waiter >= 0);
+    if (!waiter) {
+        const int ret = wait_done(&queue, 1, 120);
+
+        _exit(ret == -EIO || ret == -ENODEV ? 0 : 1);
+    }
+    usleep(500000);
+    snprintf(path, sizeof(path), "%s/unbind", drivers);
+    write_file(path, device.pci_address);
+
+    int status;
+    CHECK(waitpid(waiter, &status, 0) == waiter);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    /* What was mapped, and what is mapped now, can still be written. */
+    for (unsigned int i = 0; i < 512; i++)
+        ((volatile uint64_t *)queue.page)[i] = 1;
+    struct drm_brgpu_queue_create args = userq_args(&vm, QUEUE_VA, 6);
+    CHECK_EQ(call(vm.fd, DRM_IOCTL_BRGPU_QUEUE_CREATE, &args), -ENODEV);
+    CHECK(wait_done(&queue, 1, 1) < 0);
+
+    snprintf(path, sizeof(path), "%s/bind", drivers);
+    write_file(path, device.pci_address);
+    struct vm again = make_vm(open_card(), 0, 1);
+    struct userq fresh = make_queue(&again, DRM_BRGPU_QUEUE_COMPUTE, 0);
+    push_signal(&fresh, 1);
+    ring(&fresh);
+    CHECK_EQ(wait_done(&fresh, 1, 60), 0);
+    /* The old one's end, with the new one at work. */
+    ((volatile uint64_t *)queue.page)[0] = 1;
+    close(vm.fd);
+    push_signal(&fresh, 2);
+    ring(&fresh);
+    CHECK_EQ(wait_done(&fresh, 2, 60), 0);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -722,7 +798,8 @@ static const struct {
     {"signal", test_signal, false},     {"hostile", test_hostile, false},
     {"doorbell", test_doorbell, false}, {"fault", test_fault, false},
     {"watchdog", test_watchdog, false}, {"shares", test_shares, false},
-    {"evict", test_evict, true},        {"crowd", test_crowd, true},
+    {"evict", test_evict, true},        {"retry", test_retry, true},
+    {"unbind", test_unbind, true},      {"crowd", test_crowd, true},
 };
 
 int main(int argc, char **argv) {

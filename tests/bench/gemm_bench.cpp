@@ -110,7 +110,8 @@ struct Matrix {
 
 class Engine {
   public:
-    explicit Engine(uint32_t threads) : device_(open(threads)), vm_(device_), queue_(vm_) {
+    explicit Engine(uint32_t threads)
+        : device_(open(threads)), vm_(device_), queue_(vm_), commands_(vm_) {
         code_ = CodeObject(vm_, read_kernels());
     }
 
@@ -119,6 +120,7 @@ class Engine {
         a_ = put(a.bytes);
         b_ = put(b.bytes);
         c_ = Buffer(vm_, uint64_t{size} * size * 4);
+        packed_ = Buffer(vm_, (uint64_t{size} + 15) / 16 * ((size * type.bytes + 3) / 4) * 64);
         size_ = size;
         uint32_t index = 0;
         for (unsigned i = 0; i < 3; ++i)
@@ -127,11 +129,25 @@ class Engine {
             kernel_.set(index++, *matrix);
             kernel_.set(index++, size);
         }
-        kernel_.set(index, uint32_t{0});
+        kernel_.set(index, uint32_t{8});
+        kernel_.set(5, packed_);
+        pack_ = code_.kernel("gemm_pack_" + std::to_string(8 * type.bytes));
+        index = 0;
+        pack_.set(index++, size);
+        pack_.set(index++, size);
+        pack_.set(index++, b_);
+        pack_.set(index++, size);
+        pack_.set(index++, packed_);
+        pack_.set(index, uint32_t{0});
     }
-    void run() const {
+    // Packs B and multiplies.
+    void run() {
         const uint32_t tiles = (size_ + 127) / 128;
-        queue_.wait(queue_.launch(kernel_, grid({32 * tiles, tiles}, {32})));
+        commands_.reset();
+        commands_.dispatch(pack_, grid({32 * tiles, (size_ + 511) / 512}, {32}));
+        commands_.barrier();
+        commands_.dispatch(kernel_, grid({32 * tiles, tiles}, {32}));
+        queue_.wait(queue_.submit(commands_));
     }
     // Whether a few elements are what they should be.
     bool correct(const Type &type, const Matrix &a, const Matrix &b) const {
@@ -172,8 +188,9 @@ class Engine {
     Vm vm_;
     Queue queue_;
     CodeObject code_;
-    Kernel kernel_;
-    Buffer a_, b_, c_;
+    Kernel kernel_, pack_;
+    Commands commands_;
+    Buffer a_, b_, c_, packed_;
     uint32_t size_ = 0;
 };
 

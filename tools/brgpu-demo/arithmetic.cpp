@@ -52,6 +52,43 @@ void sgemm(Bench &bench, const char *name, uint32_t m, uint32_t n, uint32_t k) {
     });
 }
 
+// On the tensor unit; shapes with edges. B is packed first where `packed` says so.
+void tensor_gemm(Bench &bench, uint32_t m, uint32_t n, uint32_t k, bool packed) {
+    constexpr uint32_t tile = 128, pack_depth = 512, b_packed = 8;
+    const auto up = [](uint32_t value, uint32_t unit) { return (value + unit - 1) / unit; };
+    const char *name = packed ? "gemm_f32, B packed" : "gemm_f32";
+    bench.part(name, fmt::format("{} x {} x {}", m, n, k), [&](Result &result) {
+        const auto a = numbers(size_t{m} * k, 11), b = numbers(size_t{k} * n, 12),
+                   c = numbers(size_t{m} * n, 13);
+        const Buffer device_a = bench.put(a), device_b = bench.put(b), device_c = bench.put(c),
+                     panels(bench.vm(), uint64_t{up(n, 16)} * k * 64);
+        if (packed) {
+            const Kernel pack = bench.kernel("gemm", "gemm_pack_32");
+            pack.set(0, n);
+            pack.set(1, k);
+            pack.set(2, device_b);
+            pack.set(3, n);
+            pack.set(4, panels);
+            pack.set(5, uint32_t{0});
+            result.device_ms = bench.run(pack, grid({32 * up(n, tile), up(k, pack_depth)}, {32}));
+        }
+        const Kernel kernel = bench.kernel("gemm", "gemm_f32");
+        kernel.set(0, m);
+        kernel.set(1, n);
+        kernel.set(2, k);
+        kernel.set(3, device_a);
+        kernel.set(4, k);
+        kernel.set(5, packed ? panels : device_b);
+        kernel.set(6, packed ? k : n);
+        kernel.set(7, device_c);
+        kernel.set(8, n);
+        kernel.set(9, packed ? b_packed : uint32_t{0});
+        result.device_ms += bench.run(kernel, grid({32 * up(n, tile), up(m, tile)}, {32}));
+        result.detail = difference(bench.get<float>(device_c),
+                                   matrix_product(m, n, k, 1.0f, a, b, 0.0f, c), 1e-5, 1e-4);
+    });
+}
+
 void reduction(Bench &bench) {
     constexpr uint32_t n = 1 << 20, groups = 64, local = 256;
     bench.part("reduce_sum", fmt::format("{} floats", n), [&](Result &result) {
@@ -208,6 +245,8 @@ void run_arithmetic(Bench &bench) {
     saxpy(bench);
     sgemm(bench, "sgemm_naive", 192, 200, 160);
     sgemm(bench, "sgemm_tiled", 192, 200, 160);
+    tensor_gemm(bench, 300, 260, 420, false);
+    tensor_gemm(bench, 300, 260, 420, true);
     reduction(bench);
     scan(bench);
     histogram(bench, "histogram_global");

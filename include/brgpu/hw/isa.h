@@ -14,7 +14,7 @@
 #include "types.h"
 
 #define BRGPU_ISA_MAJOR 1
-#define BRGPU_ISA_MINOR 0
+#define BRGPU_ISA_MINOR 1 /* 1: BRGPU_TDA_PANELS, BRGPU_TMMA_B_PANELS */
 
 #define BRGPU_WARP_LANES 32
 #define BRGPU_MAX_WORKGROUP 1024 /* work-items a workgroup */
@@ -162,14 +162,18 @@ enum brgpu_tda_layout {
     BRGPU_TDA_ROWS = 0,      /* dst[r][c]: row r at dst + r * dst_stride */
     BRGPU_TDA_TRANSPOSE = 1, /* dst[c][r]: row c at dst + c * dst_stride */
     BRGPU_TDA_PACK = 2,      /* dst[r / p][c][r % p]: row group at dst + (r / p) * dst_stride */
+    BRGPU_TDA_PANELS = 3,    /* dst[c/16][r/p][c%16][r%p]: panel at dst + (c / 16) * dst_stride */
 };
+
+#define BRGPU_TENSOR_PANEL 16u /* columns of a panel */
 
 #define BRGPU_TDA_MAX_EXTENT 65536u
 
 /*
  * Tile copy: rows x cols elements between any two of global and local memory. Rows at or beyond
  * src_rows and columns at or beyond src_cols are not read; zero is written in their place (edges of
- * a matrix). PACK with rows not a multiple of p fills the missing rows of the last group with zero.
+ * a matrix). PACK and PANELS with rows not a multiple of p fill the missing rows of the last group
+ * with zero, PANELS with cols not a multiple of 16 the missing columns of the last panel.
  * Source and destination must not overlap. Addresses are aligned to elem_bytes.
  */
 struct brgpu_tda_desc {
@@ -198,7 +202,8 @@ BRGPU_ASSERT_OFFSET(struct brgpu_tda_desc, elem_bytes, 40);
 #define BRGPU_TMMA_A_TRANSPOSED (1u << 1) /* A stands as K rows of M elements */
 #define BRGPU_TMMA_B_TRANSPOSED (1u << 2) /* B stands as N rows of K elements */
 #define BRGPU_TMMA_B_PACKED (1u << 3)     /* B stands as BRGPU_TDA_PACK leaves a K x N tile */
-#define BRGPU_TMMA_FLAGS 0xfu
+#define BRGPU_TMMA_B_PANELS (1u << 4)     /* B stands as BRGPU_TDA_PANELS leaves a K x N tile */
+#define BRGPU_TMMA_FLAGS 0x1fu
 
 /*
  * acc[i][j] (+)= sum over k of A[i][k] * B[k][j], i < m, j < n. The accumulator tile stands in the
@@ -209,7 +214,7 @@ struct brgpu_tmma_desc {
     uint64_t a;
     uint64_t b;
     uint32_t a_stride;   /* bytes from row to row (as stored) */
-    uint32_t b_stride;   /* bytes from row to row, or from row group to row group (PACKED) */
+    uint32_t b_stride;   /* bytes from row to row, or row group (PACKED), or panel (PANELS) */
     uint32_t acc_offset; /* multiple of 4 */
     uint32_t acc_stride; /* multiple of 4, at least 4 * n */
     uint16_t m, n, k;    /* 1..BRGPU_TMMA_MAX_* */

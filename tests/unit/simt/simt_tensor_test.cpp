@@ -77,6 +77,8 @@ uint32_t bytes_of(uint8_t type) {
     return type <= BRGPU_TENSOR_TF32 ? 4 : type <= BRGPU_TENSOR_F16 ? 2 : 1;
 }
 
+constexpr unsigned forms_of_b = BRGPU_TMMA_B_TRANSPOSED | BRGPU_TMMA_B_PACKED | BRGPU_TMMA_B_PANELS;
+
 struct Shape {
     uint16_t m, n, k;
     uint8_t type, flags;
@@ -147,8 +149,19 @@ void check_multiply(const Shape &s, Values values, uint64_t budget = UINT64_MAX)
     for (auto &x : b)
         x = element();
     const uint32_t a_stride = (s.flags & BRGPU_TMMA_A_TRANSPOSED ? s.m : s.k) * e + 8 * e;
-    const uint32_t pack = s.flags & BRGPU_TMMA_B_PACKED && e < 4 ? 4 / e : 1;
-    const uint32_t b_stride = (s.flags & BRGPU_TMMA_B_TRANSPOSED ? s.k : s.n * pack) * e + 4 * e;
+    const bool panels = s.flags & BRGPU_TMMA_B_PANELS;
+    const uint32_t pack = s.flags & BRGPU_TMMA_B_PACKED || panels ? 4 / e : 1;
+    const uint32_t b_line = s.flags & BRGPU_TMMA_B_TRANSPOSED ? s.k
+                            : panels                          ? (s.k + pack - 1) / pack * 16 * pack
+                                                              : s.n * pack;
+    const uint32_t b_stride = (b_line + 4) * e;
+    const auto b_place = [&](uint32_t k, uint32_t j) {
+        if (s.flags & BRGPU_TMMA_B_TRANSPOSED)
+            return j * b_stride + k * e;
+        if (panels)
+            return j / 16 * b_stride + ((k / pack * 16 + j % 16) * pack + k % pack) * e;
+        return k / pack * b_stride + (j * pack + k % pack) * e;
+    };
     for (uint32_t i = 0; i < s.m; ++i)
         for (uint32_t k = 0; k < s.k; ++k)
             rig.memory.write(a_va + (s.flags & BRGPU_TMMA_A_TRANSPOSED ? k * a_stride + i * e
@@ -156,10 +169,7 @@ void check_multiply(const Shape &s, Values values, uint64_t budget = UINT64_MAX)
                              &a[i * s.k + k], e);
     for (uint32_t k = 0; k < s.k; ++k)
         for (uint32_t j = 0; j < s.n; ++j)
-            rig.memory.write(b_va + (s.flags & BRGPU_TMMA_B_TRANSPOSED
-                                         ? j * b_stride + k * e
-                                         : k / pack * b_stride + (j * pack + k % pack) * e),
-                             &b[k * s.n + j], e);
+            rig.memory.write(b_va + b_place(k, j), &b[k * s.n + j], e);
     const uint32_t stride = 4u * s.n + 12;
     brgpu_tacc_desc load{};
     load.address = c_va;
@@ -225,8 +235,8 @@ void with_all_kernels(Body &&body) {
 TEST(SimtTensor, MultipliesEveryTypeAndLayout) {
     with_all_kernels([] {
         for (uint8_t type = 0; type <= BRGPU_TENSOR_I8; ++type)
-            for (uint8_t flags = 0; flags < 16; ++flags) {
-                if ((flags & BRGPU_TMMA_B_TRANSPOSED) && (flags & BRGPU_TMMA_B_PACKED))
+            for (uint8_t flags = 0; flags <= BRGPU_TMMA_FLAGS; ++flags) {
+                if (std::popcount(flags & forms_of_b) > 1)
                     continue;
                 check_multiply({5, 7, 9, type, flags}, Values::plain);
                 check_multiply({1, 1, 1, type, flags}, Values::special);
@@ -248,8 +258,9 @@ TEST(SimtTensor, TilesOfEveryHeight) {
 TEST(SimtTensor, DeepTilesAreStoppedAndResumed) {
     with_all_kernels([] {
         for (uint8_t type = 0; type <= BRGPU_TENSOR_I8; ++type)
-            for (const unsigned flags : {0u, BRGPU_TMMA_A_TRANSPOSED | BRGPU_TMMA_B_TRANSPOSED,
-                                         BRGPU_TMMA_ACCUMULATE | BRGPU_TMMA_B_PACKED}) {
+            for (const unsigned flags :
+                 {0u, BRGPU_TMMA_A_TRANSPOSED | BRGPU_TMMA_B_TRANSPOSED,
+                  BRGPU_TMMA_ACCUMULATE | BRGPU_TMMA_B_PACKED, 0u | BRGPU_TMMA_B_PANELS}) {
                 const uint16_t k = type == BRGPU_TENSOR_I8 ? 1109 : 613;
                 check_multiply({13, 70, k, type, static_cast<uint8_t>(flags)}, Values::plain, 1);
             }
@@ -369,7 +380,7 @@ TEST(SimtTensor, AccumulatorFormats) {
 
 TEST(SimtTensor, TileCopies) {
     for (const uint8_t e : {1, 2, 4, 8})
-        for (uint8_t layout = 0; layout <= BRGPU_TDA_PACK; ++layout)
+        for (uint8_t layout = 0; layout <= BRGPU_TDA_PANELS; ++layout)
             for (const bool to_local : {false, true}) {
                 SCOPED_TRACE(testing::Message() << int(e) << ' ' << int(layout) << to_local);
                 // Larger from global to global memory, which takes the vectors' ways.
@@ -379,10 +390,15 @@ TEST(SimtTensor, TileCopies) {
                 Rig rig(sequence(to_local ? std::initializer_list<int>{0, 1, 0}
                                           : std::initializer_list<int>{0}),
                         256, 8192);
-                const uint32_t pack = layout == BRGPU_TDA_PACK && e < 4 ? 4u / e : 1;
-                const uint32_t lines =
-                    layout == BRGPU_TDA_TRANSPOSE ? cols : (rows + pack - 1) / pack;
-                const uint32_t width = (layout == BRGPU_TDA_TRANSPOSE ? rows : cols) * pack;
+                const bool packs = layout == BRGPU_TDA_PACK || layout == BRGPU_TDA_PANELS;
+                const uint32_t pack = packs && e < 4 ? 4u / e : 1;
+                const uint32_t groups = (rows + pack - 1) / pack;
+                const uint32_t lines = layout == BRGPU_TDA_TRANSPOSE ? cols
+                                       : layout == BRGPU_TDA_PANELS  ? (cols + 15) / 16
+                                                                     : groups;
+                const uint32_t width = layout == BRGPU_TDA_TRANSPOSE ? rows
+                                       : layout == BRGPU_TDA_PANELS  ? groups * 16 * pack
+                                                                     : cols * pack;
                 const uint32_t stride = width * e + 3 * e;
                 brgpu_tda_desc d{};
                 d.src = a_va;
@@ -422,6 +438,9 @@ TEST(SimtTensor, TileCopies) {
                         } else if (layout == BRGPU_TDA_PACK) {
                             r = line * pack + at % pack;
                             c = at / pack;
+                        } else if (layout == BRGPU_TDA_PANELS) {
+                            r = at / (16 * pack) * pack + at % pack;
+                            c = line * 16 + at / pack % 16;
                         }
                         for (uint32_t byte = 0; byte < e; ++byte)
                             ASSERT_EQ(got[line * stride + at * e + byte],
@@ -474,7 +493,11 @@ TEST(SimtTensor, BrokenCopyDescriptorsAreRefused) {
     with(F::descriptor, [](auto &d) { d.src_cols = 17; });
     with(F::descriptor, [](auto &d) { d.elem_bytes = 3; });
     with(F::descriptor, [](auto &d) { d.elem_bytes = 0; });
-    with(F::descriptor, [](auto &d) { d.layout = 3; });
+    with(F::descriptor, [](auto &d) { d.layout = 4; });
+    with(F::none, [](auto &d) { d.layout = 3, d.dst_stride = 0; }); // one panel
+    with(F::descriptor, [](auto &d) { d.layout = 3, d.cols = 17, d.dst_stride = 8 * 64 - 4; });
+    with(F::address, [](auto &d) { d.layout = 3, d.cols = 17, d.dst_stride = 4096 - 8 * 64 + 4; });
+    with(F::none, [](auto &d) { d.layout = 3, d.cols = 17, d.dst_stride = 4096 - 8 * 64; });
     with(F::descriptor, [](auto &d) { d.pad0 = 1; });
     with(F::descriptor, [](auto &d) { d.pad1 = 1; });
     with(F::descriptor, [](auto &d) { d.pad2[1] = 1; });
@@ -512,8 +535,13 @@ TEST(SimtTensor, BrokenMultiplyDescriptorsAreRefused) {
     with(F::descriptor, [](auto &d) { d.k = 4097; });
     with(F::descriptor, [](auto &d) { d.k = 0; });
     with(F::descriptor, [](auto &d) { d.type = 5; });
-    with(F::descriptor, [](auto &d) { d.flags = 16; });
+    with(F::descriptor, [](auto &d) { d.flags = 32; });
     with(F::descriptor, [](auto &d) { d.flags = 12; });
+    with(F::descriptor, [](auto &d) { d.flags = 20; });
+    with(F::descriptor, [](auto &d) { d.flags = 24; });
+    with(F::none, [](auto &d) { d.flags = 16, d.b_stride = 0; });
+    with(F::address, [](auto &d) { d.flags = 16, d.b = BRGPU_LOCAL_BASE + 4096 - 15 * 64; });
+    with(F::none, [](auto &d) { d.flags = 16, d.b = BRGPU_LOCAL_BASE + 4096 - 16 * 64; });
     with(F::descriptor, [](auto &d) { d.pad[0] = 1; });
     with(F::descriptor, [](auto &d) { d.acc_offset = 2; });
     with(F::descriptor, [](auto &d) { d.acc_stride = 60; });

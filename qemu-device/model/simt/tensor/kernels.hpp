@@ -4,8 +4,8 @@
 // same bits (docs/isa.md, "TMMA numerics").
 //
 // Operands are brought into one form first, made of units of 4 bytes, each one step of an inner
-// loop: A as rows of units, B as panels of TensorKernels::panel columns, step after step. What a
-// unit holds depends on the type and the kernels: one fp32, a pair of bf16 or int16, four int8.
+// loop: A as rows of units, B as panels of 16 columns, step after step. What a unit holds depends
+// on the type and the kernels: one fp32, a pair of bf16 or int16, four int8.
 #ifndef BRGPU_SIMT_TENSOR_KERNELS_HPP
 #define BRGPU_SIMT_TENSOR_KERNELS_HPP
 
@@ -26,22 +26,31 @@ inline constexpr uint32_t tensor_depth_int8 = 512;
 inline constexpr size_t tensor_row_bytes = tensor_depth * 4 + 64;
 static_assert(tensor_depth_int8 * 2 <= tensor_depth * 4);
 
-// One panel of outputs: acc[i][j] (+)= sum over `steps` units of A[i][s] * B[s][j].
+inline constexpr uint32_t tensor_panel = BRGPU_TENSOR_PANEL;
+inline constexpr size_t tensor_step_bytes = tensor_panel * 4;
+// From panel to panel of a staged B; again no power of two.
+inline constexpr size_t tensor_panel_bytes = tensor_depth * tensor_step_bytes + 256;
+
+// A panel of outputs, or two: acc[i][j] (+)= sum over `steps` units of A[i][s] * B[s][j].
 struct TensorBlock {
-    const std::byte *a; // row i at a + i * tensor_row_bytes, padded to whole units
-    const std::byte *b; // step s at b + s * panel * 4, with anything at and beyond `columns`
-    std::byte *acc;     // 32-bit elements, row i at acc + i * acc_stride
+    const std::byte *a;    // row i at a + i * tensor_row_bytes, padded to whole units
+    const std::byte *b[2]; // step s at + s * tensor_step_bytes, with anything beyond `columns`
+    std::byte *acc;        // 32-bit elements, row i at acc + i * acc_stride
     size_t acc_stride;
     uint32_t rows;    // 1..BRGPU_TMMA_MAX_M
-    uint32_t columns; // 1..panel
+    uint32_t columns; // 1..TensorKernels::columns
     uint32_t steps;
     bool accumulate; // else starts at zero
+    // What is read next, for the caches: `ahead_bytes` of each row; null: nothing.
+    const std::byte *ahead = nullptr;
+    size_t ahead_stride = 0;
+    uint32_t ahead_bytes = 0;
 };
 
 struct TensorKernels {
     const char *name;
     bool (*available)(); // whether this host can run them; null: any can
-    uint32_t panel;      // columns of a panel
+    uint32_t columns;    // of a block: 16 or 32
     uint32_t bf16_unit;  // k elements in a unit: 1 (fp32, odd element of a pair first) or 2
     uint32_t int8_unit;  // 2 (int16) or 4 (A offset by 128)
 
@@ -52,15 +61,15 @@ struct TensorKernels {
 
     // `count` elements of a row of A to units; the last is filled up with what adds nothing.
     void (*pack_row)(uint8_t type, std::byte *to, const std::byte *from, uint32_t count);
-    // Rows of B that share a unit to one step of consecutive panels, `panel_stride` bytes apart.
+    // Rows of B that share a unit to one step of consecutive panels, tensor_panel_bytes apart.
     // `rows` are those of one unit, null beyond the end of the matrix. For a unit of one element
     // only rows[0] counts.
-    void (*pack_step)(uint8_t type, std::byte *to, size_t panel_stride,
-                      const std::byte *const rows[4], uint32_t columns);
-    // As pack_step, from a row group that stands as BRGPU_TDA_PACK leaves it: `count` rows of it
-    // (1..4 / element) exist. Writes as many steps as they fill.
-    void (*pack_group)(uint8_t type, std::byte *to, size_t panel_stride, const std::byte *group,
-                       uint32_t count, uint32_t columns);
+    void (*pack_step)(uint8_t type, std::byte *to, const std::byte *const rows[4],
+                      uint32_t columns);
+    // `depth` k elements of one panel, from row groups of 4 / element as BRGPU_TDA_PANELS (or, of
+    // one group, BRGPU_TDA_PACK) leaves them.
+    void (*pack_panel)(uint8_t type, std::byte *to, const std::byte *groups, uint32_t depth,
+                       uint32_t columns);
 };
 
 // Bytes of an operand element.
@@ -84,9 +93,13 @@ constexpr uint32_t tensor_place(const TensorKernels &kernels, uint8_t type, uint
     return swapped ? k ^ 1 : k;
 }
 
-// Panels at powers of two would compete for places in the cache.
-constexpr size_t tensor_panel_bytes(const TensorKernels &kernels) {
-    return size_t{kernels.panel} * tensor_depth * 4 + 256;
+// Whether `depth` elements of a panel that BRGPU_TDA_PANELS has left are units as they stand.
+constexpr bool tensor_panel_ready(const TensorKernels &kernels, uint8_t type, uint32_t depth) {
+    if (type == BRGPU_TENSOR_F32)
+        return true;
+    const bool pairs = type == BRGPU_TENSOR_BF16 && kernels.bf16_unit == 2;
+    const bool fours = type == BRGPU_TENSOR_I8 && kernels.int8_unit == 4;
+    return (pairs && depth % 2 == 0) || (fours && depth % 4 == 0);
 }
 
 // The best that this host can run and that have been found to give the baseline's bits; the search

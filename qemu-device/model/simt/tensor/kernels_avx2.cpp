@@ -10,11 +10,9 @@
 namespace brgpu::simt {
 namespace {
 
-constexpr unsigned panel = 16;
-
 struct Avx2Float {
     using Vector = __m256;
-    static constexpr unsigned vectors = 2, rows = 6, rows_2 = 4;
+    static constexpr unsigned vectors = 2, panels = 1, rows = 6, rows_2 = 4;
     static Vector zero() { return _mm256_setzero_ps(); }
     static Vector load(const std::byte *at) {
         return _mm256_loadu_ps(reinterpret_cast<const float *>(at));
@@ -34,7 +32,7 @@ struct Avx2Float {
 
 struct Avx2Int16 {
     using Vector = __m256i;
-    static constexpr unsigned vectors = 2, rows = 6, rows_2 = 4;
+    static constexpr unsigned vectors = 2, panels = 1, rows = 6, rows_2 = 4;
     static Vector zero() { return _mm256_setzero_si256(); }
     static Vector load(const std::byte *at) {
         return _mm256_loadu_si256(reinterpret_cast<const __m256i *>(at));
@@ -54,16 +52,16 @@ struct Avx2Int16 {
 };
 
 void multiply_f32(const TensorBlock &block) {
-    run_panel<Avx2Float>(block);
+    run_block<Avx2Float>(block);
 }
 
 void multiply_bf16(const TensorBlock &block) {
     const FlushSubnormals flush;
-    run_panel<Avx2Float>(block);
+    run_block<Avx2Float>(block);
 }
 
 void multiply_int8(const TensorBlock &block) {
-    run_panel<Avx2Int16>(block);
+    run_block<Avx2Int16>(block);
 }
 
 bool available() {
@@ -78,15 +76,15 @@ extern const TensorKernels tensor_kernels_avx2;
 const TensorKernels tensor_kernels_avx2 = {
     "avx2",
     available,
-    panel,
+    tensor_panel,
     1,
     2,
     multiply_f32,
     multiply_bf16,
     multiply_int8,
     pack_row<1, 2>,
-    pack_step<panel, 1, 2>,
-    pack_group<panel, 1, 2>,
+    pack_step<1, 2>,
+    pack_panel<1, 2>,
 };
 
 } // namespace brgpu::simt

@@ -10,7 +10,6 @@
 namespace brgpu::simt {
 namespace {
 
-constexpr unsigned panel = 32;
 #if defined(__AVX512BF16__)
 constexpr unsigned bf16_unit = 2;
 #else
@@ -24,7 +23,7 @@ constexpr unsigned int8_unit = 2;
 
 struct Avx512Float {
     using Vector = __m512;
-    static constexpr unsigned vectors = 2, rows = 12, rows_2 = 8;
+    static constexpr unsigned vectors = 1, panels = 2, rows = 12, rows_2 = 8;
     static Vector zero() { return _mm512_setzero_ps(); }
     static Vector load(const std::byte *at) { return _mm512_loadu_ps(at); }
     static Vector splat(const std::byte *at) {
@@ -50,7 +49,7 @@ struct Avx512Bf16 : Avx512Float {
 
 struct Avx512Int {
     using Vector = __m512i;
-    static constexpr unsigned vectors = 2, rows = 12, rows_2 = 8;
+    static constexpr unsigned vectors = 1, panels = 2, rows = 12, rows_2 = 8;
     static Vector zero() { return _mm512_setzero_si512(); }
     static Vector load(const std::byte *at) { return _mm512_loadu_si512(at); }
     static Vector splat(const std::byte *at) {
@@ -70,15 +69,15 @@ struct Avx512Int {
 };
 
 void multiply_f32(const TensorBlock &block) {
-    run_panel<Avx512Float>(block);
+    run_block<Avx512Float>(block);
 }
 
 void multiply_bf16(const TensorBlock &block) {
 #if defined(__AVX512BF16__)
-    run_panel<Avx512Bf16>(block);
+    run_block<Avx512Bf16>(block);
 #else
     const FlushSubnormals flush;
-    run_panel<Avx512Float>(block);
+    run_block<Avx512Float>(block);
 #endif
 }
 
@@ -89,8 +88,9 @@ void remove_offset(const TensorBlock &block) {
     __m512i sum[2] = {};
     for (uint32_t s = 0; s < block.steps; ++s)
         for (unsigned v = 0; v < 2; ++v)
-            sum[v] = _mm512_dpbusd_epi32(
-                sum[v], offset, _mm512_loadu_si512(block.b + (s * 2 + v) * sizeof(__m512i)));
+            if (v * tensor_panel < block.columns)
+                sum[v] = _mm512_dpbusd_epi32(
+                    sum[v], offset, _mm512_loadu_si512(block.b[v] + s * tensor_step_bytes));
     for (uint32_t i = 0; i < block.rows; ++i)
         for (unsigned v = 0; v < 2 && v * 16 < block.columns; ++v) {
             std::byte *at = block.acc + i * block.acc_stride + v * sizeof(__m512i);
@@ -103,7 +103,7 @@ void remove_offset(const TensorBlock &block) {
 #endif
 
 void multiply_int8(const TensorBlock &block) {
-    run_panel<Avx512Int>(block);
+    run_block<Avx512Int>(block);
 #if defined(__AVX512VNNI__)
     remove_offset(block);
 #endif
@@ -141,15 +141,15 @@ extern const TensorKernels BRGPU_TENSOR_SYMBOL;
 const TensorKernels BRGPU_TENSOR_SYMBOL = {
     BRGPU_TENSOR_NAME,
     available,
-    panel,
+    2 * tensor_panel,
     bf16_unit,
     int8_unit,
     multiply_f32,
     multiply_bf16,
     multiply_int8,
     pack_row<bf16_unit, int8_unit>,
-    pack_step<panel, bf16_unit, int8_unit>,
-    pack_group<panel, bf16_unit, int8_unit>,
+    pack_step<bf16_unit, int8_unit>,
+    pack_panel<bf16_unit, int8_unit>,
 };
 
 } // namespace brgpu::simt

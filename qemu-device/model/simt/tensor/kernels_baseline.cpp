@@ -8,8 +8,6 @@
 namespace brgpu::simt {
 namespace {
 
-constexpr unsigned panel = 16;
-
 typedef float F4 __attribute__((vector_size(16)));
 typedef float F2 __attribute__((vector_size(8)));
 typedef double D2 __attribute__((vector_size(16)));
@@ -48,7 +46,7 @@ typedef int32_t I4 __attribute__((vector_size(16)));
 }
 
 struct Vectors {
-    static constexpr unsigned vectors = panel / 4, rows = 2, rows_2 = 2;
+    static constexpr unsigned vectors = tensor_panel / 4, panels = 1, rows = 2, rows_2 = 2;
     template <class Vector>
     static Vector load_as(const std::byte *at) {
         Vector value;
@@ -117,15 +115,15 @@ struct BaseInt16 : Vectors {
 };
 
 void multiply_f32(const TensorBlock &block) {
-    run_panel<BaseFloat>(block);
+    run_block<BaseFloat>(block);
 }
 
 void multiply_bf16(const TensorBlock &block) {
-    run_panel<BaseBf16>(block);
+    run_block<BaseBf16>(block);
 }
 
 void multiply_int8(const TensorBlock &block) {
-    run_panel<BaseInt16>(block);
+    run_block<BaseInt16>(block);
 }
 
 } // namespace
@@ -134,15 +132,15 @@ extern const TensorKernels tensor_kernels_baseline;
 const TensorKernels tensor_kernels_baseline = {
     "baseline",
     nullptr,
-    panel,
+    tensor_panel,
     1,
     2,
     multiply_f32,
     multiply_bf16,
     multiply_int8,
     pack_row<1, 2>,
-    pack_step<panel, 1, 2>,
-    pack_group<panel, 1, 2>,
+    pack_step<1, 2>,
+    pack_panel<1, 2>,
 };
 
 } // namespace brgpu::simt

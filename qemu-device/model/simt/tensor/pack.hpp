@@ -54,12 +54,12 @@ template <class Element>
     reinterpret_cast<Unaligned<uint32_t>::Type *>(to)[i] = unit;
 }
 
-// unit(i) for i < count, where count is most often `Full`.
-template <uint32_t Full, class Unit>
+// unit(i) for i < count, which is most often a whole panel.
+template <class Unit>
 [[gnu::always_inline]] inline void put_all(std::byte *__restrict to, uint32_t count, Unit &&unit) {
-    if (count == Full) {
+    if (count == tensor_panel) {
 #pragma GCC unroll 1
-        for (uint32_t i = 0; i < Full; ++i)
+        for (uint32_t i = 0; i < tensor_panel; ++i)
             put(to, i, unit(i));
     } else {
         for (uint32_t i = 0; i < count; ++i)
@@ -152,42 +152,41 @@ void pack_row(uint8_t type, std::byte *__restrict to, const std::byte *__restric
 }
 #endif
 
-template <uint32_t Panel, uint32_t Bf16Unit, uint32_t Int8Unit>
+template <uint32_t Bf16Unit, uint32_t Int8Unit>
 [[gnu::always_inline]] inline void pack_step_of_panel(uint8_t type, std::byte *__restrict to,
                                                       const std::byte *const rows[4], size_t column,
                                                       uint32_t count) {
     const std::byte *__restrict first = rows[0] + column * tensor_element_bytes(type);
     switch (type) {
     case BRGPU_TENSOR_F32:
-        put_all<Panel>(to, count, [&](uint32_t i) { return element<uint32_t>(first, i); });
+        put_all(to, count, [&](uint32_t i) { return element<uint32_t>(first, i); });
         break;
     case BRGPU_TENSOR_TF32:
-        put_all<Panel>(to, count,
-                       [&](uint32_t i) { return round_to_tf32(element<uint32_t>(first, i)); });
+        put_all(to, count, [&](uint32_t i) { return round_to_tf32(element<uint32_t>(first, i)); });
         break;
     case BRGPU_TENSOR_F16:
         widen_halves(to, first, count);
         break;
     case BRGPU_TENSOR_BF16:
         if constexpr (Bf16Unit == 1) {
-            put_all<Panel>(to, count,
-                           [&](uint32_t i) { return uint32_t{element<uint16_t>(first, i)} << 16; });
+            put_all(to, count,
+                    [&](uint32_t i) { return uint32_t{element<uint16_t>(first, i)} << 16; });
         } else if (rows[1]) {
             const std::byte *__restrict second = rows[1] + column * 2;
-            put_all<Panel>(to, count, [&](uint32_t i) {
+            put_all(to, count, [&](uint32_t i) {
                 return pair(element<uint16_t>(first, i), element<uint16_t>(second, i));
             });
         } else { // -0.0 by any finite number adds nothing, not even to -0.0
-            put_all<Panel>(to, count,
-                           [&](uint32_t i) { return pair(element<uint16_t>(first, i), 0x8000); });
+            put_all(to, count,
+                    [&](uint32_t i) { return pair(element<uint16_t>(first, i), 0x8000); });
         }
         break;
     default: {
-        static constexpr std::byte zeros[Panel] = {};
+        static constexpr std::byte zeros[tensor_panel] = {};
         const auto row = [&](unsigned r) { return rows[r] ? rows[r] + column : zeros; };
         if constexpr (Int8Unit == 4) {
             const std::byte *b = row(1), *c = row(2), *d = row(3);
-            put_all<Panel>(to, count, [&](uint32_t i) {
+            put_all(to, count, [&](uint32_t i) {
                 return uint32_t{element<uint8_t>(first, i)} |
                        uint32_t{element<uint8_t>(b, i)} << 8 |
                        uint32_t{element<uint8_t>(c, i)} << 16 |
@@ -196,13 +195,13 @@ template <uint32_t Panel, uint32_t Bf16Unit, uint32_t Int8Unit>
         } else {
             const std::byte *second = row(1);
 #if defined(__AVX2__)
-            if (count == Panel) {
-                for (uint32_t i = 0; i < Panel; i += 16)
+            if (count == tensor_panel) {
+                for (uint32_t i = 0; i < tensor_panel; i += 16)
                     pack_int8_pairs(to + size_t{4} * i, first + i, second + i);
                 break;
             }
 #endif
-            put_all<Panel>(to, count, [&](uint32_t i) {
+            put_all(to, count, [&](uint32_t i) {
                 return pair(static_cast<uint32_t>(element<int8_t>(first, i)),
                             static_cast<uint32_t>(element<int8_t>(second, i)));
             });
@@ -212,61 +211,69 @@ template <uint32_t Panel, uint32_t Bf16Unit, uint32_t Int8Unit>
     }
 }
 
-template <uint32_t Panel, uint32_t Bf16Unit, uint32_t Int8Unit>
-void pack_step(uint8_t type, std::byte *to, size_t panel_stride, const std::byte *const rows[4],
-               uint32_t columns) {
-    static_assert(Panel % 16 == 0);
-    for (uint32_t column = 0; column < columns; column += Panel, to += panel_stride)
-        pack_step_of_panel<Panel, Bf16Unit, Int8Unit>(
-            type, to, rows, column, columns - column < Panel ? columns - column : Panel);
+template <uint32_t Bf16Unit, uint32_t Int8Unit>
+void pack_step(uint8_t type, std::byte *to, const std::byte *const rows[4], uint32_t columns) {
+    for (uint32_t at = 0; at < columns; at += tensor_panel, to += tensor_panel_bytes)
+        pack_step_of_panel<Bf16Unit, Int8Unit>(
+            type, to, rows, at, columns - at < tensor_panel ? columns - at : tensor_panel);
 }
 
-template <uint32_t Panel, uint32_t Bf16Unit, uint32_t Int8Unit>
-void pack_group(uint8_t type, std::byte *to, size_t panel_stride, const std::byte *group,
-                uint32_t count, uint32_t columns) {
-    for (uint32_t column = 0; column < columns; column += Panel, to += panel_stride) {
-        const uint32_t n = columns - column < Panel ? columns - column : Panel;
-        const std::byte *from = group + size_t{4} * column;
-        std::byte *next = to + size_t{4} * Panel;
-        if (type == BRGPU_TENSOR_F16) {
-            uint16_t low[Panel], high[Panel];
-            for (uint32_t i = 0; i < n; ++i) {
-                const auto both = element<uint32_t>(from, i);
-                low[i] = static_cast<uint16_t>(both);
-                high[i] = static_cast<uint16_t>(both >> 16);
+template <uint32_t Bf16Unit, uint32_t Int8Unit>
+void pack_panel(uint8_t type, std::byte *to, const std::byte *groups, uint32_t depth,
+                uint32_t columns) {
+    const uint32_t pack = 4 / tensor_element_bytes(type);
+    for (uint32_t k = 0; k < depth; k += pack, groups += tensor_step_bytes) {
+        const uint32_t count = depth - k < pack ? depth - k : pack;
+        const std::byte *__restrict from = groups;
+        std::byte *next = to + tensor_step_bytes;
+        const auto word = [&](uint32_t i) { return element<uint32_t>(from, i); };
+        switch (type) {
+        case BRGPU_TENSOR_F32:
+            put_all(to, columns, word);
+            break;
+        case BRGPU_TENSOR_TF32:
+            put_all(to, columns, [&](uint32_t i) { return round_to_tf32(word(i)); });
+            break;
+        case BRGPU_TENSOR_F16: {
+            uint16_t low[tensor_panel], high[tensor_panel];
+            for (uint32_t i = 0; i < columns; ++i) {
+                low[i] = static_cast<uint16_t>(word(i));
+                high[i] = static_cast<uint16_t>(word(i) >> 16);
             }
-            widen_halves(to, reinterpret_cast<const std::byte *>(low), n);
+            widen_halves(to, reinterpret_cast<const std::byte *>(low), columns);
             if (count == 2)
-                widen_halves(next, reinterpret_cast<const std::byte *>(high), n);
-        } else if (type == BRGPU_TENSOR_BF16) {
+                widen_halves(next, reinterpret_cast<const std::byte *>(high), columns);
+            break;
+        }
+        case BRGPU_TENSOR_BF16:
             if (Bf16Unit == 2 && count == 2) {
-                std::memcpy(to, from, size_t{4} * n);
+                put_all(to, columns, word);
             } else if (Bf16Unit == 2) {
-                put_all<Panel>(
-                    to, n, [&](uint32_t i) { return pair(element<uint32_t>(from, i), 0x8000); });
+                put_all(to, columns, [&](uint32_t i) { return pair(word(i), 0x8000); });
             } else if (count == 1) {
-                put_all<Panel>(to, n, [&](uint32_t i) { return element<uint32_t>(from, i) << 16; });
+                put_all(to, columns, [&](uint32_t i) { return word(i) << 16; });
             } else {
-                put_all<Panel>(
-                    to, n, [&](uint32_t i) { return element<uint32_t>(from, i) & 0xffff0000u; });
-                put_all<Panel>(next, n,
-                               [&](uint32_t i) { return element<uint32_t>(from, i) << 16; });
+                put_all(to, columns, [&](uint32_t i) { return word(i) & 0xffff0000u; });
+                put_all(next, columns, [&](uint32_t i) { return word(i) << 16; });
             }
-        } else {
+            break;
+        default: {
             const uint32_t present = UINT32_MAX >> 8 * (4 - count);
             if constexpr (Int8Unit == 4) {
-                put_all<Panel>(to, n,
-                               [&](uint32_t i) { return element<uint32_t>(from, i) & present; });
+                put_all(to, columns, [&](uint32_t i) { return word(i) & present; });
             } else {
-                put_all<Panel>(to, n, [&](uint32_t i) {
-                    return int8_pair(element<uint32_t>(from, i) & present, 0);
-                });
+                put_all(to, columns, [&](uint32_t i) { return int8_pair(word(i) & present, 0); });
                 if (count > 2)
-                    put_all<Panel>(next, n, [&](uint32_t i) {
-                        return int8_pair(element<uint32_t>(from, i) & present, 2);
-                    });
+                    put_all(next, columns,
+                            [&](uint32_t i) { return int8_pair(word(i) & present, 2); });
             }
+            break;
         }
+        }
+        const uint32_t unit = type == BRGPU_TENSOR_BF16 ? Bf16Unit
+                              : type == BRGPU_TENSOR_I8 ? Int8Unit
+                                                        : 1;
+        to += (count + unit - 1) / unit * tensor_step_bytes;
     }
 }
 

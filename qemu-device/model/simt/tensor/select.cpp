@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Which kernels the tensor unit uses on this host.
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstring>
@@ -37,6 +38,7 @@ std::atomic<const TensorKernels *> selected{nullptr};
 // ---- Whether they agree ----
 
 constexpr uint32_t max_m = 27, max_n = 67, max_k = 9;
+constexpr uint32_t max_panels = (max_n + tensor_panel - 1) / tensor_panel;
 
 // Words whose upper bytes are the elements. Palettes are small, so that what is rare meets often.
 constexpr uint32_t specials[] = {0x7fc12345, 0xff812345, 0x7f800000, 0xff800000,
@@ -51,15 +53,15 @@ constexpr uint32_t tiny_sums[] = {0x00800000, 0x80800000, 0x00000000, 0x80000000
 struct Sample {
     uint32_t m, n, k;
     uint8_t type;
-    bool packed, accumulate;
+    bool from_panels, accumulate;
     std::byte a[max_m][max_k * 4];
     std::byte b[max_k][max_n * 4];
-    std::byte groups[max_k][max_n * 4]; // B as BRGPU_TDA_PACK leaves it
+    std::byte panels[max_panels][max_k * tensor_step_bytes]; // B as BRGPU_TDA_PANELS leaves it
     uint32_t start[max_m][max_n];
 
     uint32_t got[max_m][max_n], expected[max_m][max_n];
     alignas(64) std::byte staged_a[max_m * tensor_row_bytes];
-    alignas(64) std::byte staged_b[(max_n / 16 + 1) * (size_t{32} * tensor_depth * 4 + 256)];
+    alignas(64) std::byte staged_b[max_panels * tensor_panel_bytes];
 };
 
 class Random {
@@ -92,7 +94,9 @@ void fill(Sample &s, Random &random, const uint32_t (*palette)[8], const uint32_
             element(&s.a[i][k * e]);
         for (uint32_t j = 0; j < s.n; ++j) {
             element(&s.b[k][j * e]);
-            std::memcpy(&s.groups[k / pack][(j * pack + k % pack) * e], &s.b[k][j * e], e);
+            std::memcpy(&s.panels[j / tensor_panel][k / pack * tensor_step_bytes +
+                                                    j % tensor_panel * 4 + k % pack * e],
+                        &s.b[k][j * e], e);
         }
     }
     for (auto &row : s.start)
@@ -103,32 +107,27 @@ void fill(Sample &s, Random &random, const uint32_t (*palette)[8], const uint32_
 void run(const TensorKernels &kernels, Sample &s, uint32_t (&result)[max_m][max_n]) {
     std::byte *a = s.staged_a, *b = s.staged_b;
     const uint32_t unit = tensor_unit(kernels, s.type);
-    const uint32_t e = tensor_element_bytes(s.type);
-    const size_t step_bytes = size_t{kernels.panel} * 4;
     for (uint32_t i = 0; i < s.m; ++i)
         kernels.pack_row(s.type, a + i * tensor_row_bytes, s.a[i], s.k);
-    if (s.packed && e < 4) {
-        for (uint32_t k = 0; k < s.k; k += 4 / e)
-            kernels.pack_group(s.type, b + k / unit * step_bytes, tensor_panel_bytes(kernels),
-                               s.groups[k / (4 / e)], s.k - k < 4 / e ? s.k - k : 4 / e, s.n);
-    } else {
-        for (uint32_t k = 0; k < s.k; k += unit) {
-            const std::byte *rows[4] = {};
-            for (uint32_t i = 0; i < unit && k + i < s.k; ++i)
-                rows[i] = s.b[tensor_place(kernels, s.type, k + i, s.k)];
-            kernels.pack_step(s.type, b + k / unit * step_bytes, tensor_panel_bytes(kernels), rows,
-                              s.n);
-        }
+    for (uint32_t p = 0; s.from_panels && p * tensor_panel < s.n; ++p)
+        kernels.pack_panel(s.type, b + p * tensor_panel_bytes, s.panels[p], s.k,
+                           std::min(tensor_panel, s.n - p * tensor_panel));
+    for (uint32_t k = 0; !s.from_panels && k < s.k; k += unit) {
+        const std::byte *rows[4] = {};
+        for (uint32_t i = 0; i < unit && k + i < s.k; ++i)
+            rows[i] = s.b[tensor_place(kernels, s.type, k + i, s.k)];
+        kernels.pack_step(s.type, b + k / unit * tensor_step_bytes, rows, s.n);
     }
     std::memcpy(result, s.start, sizeof(result));
-    for (uint32_t column = 0; column < s.n; column += kernels.panel) {
+    for (uint32_t column = 0; column < s.n; column += kernels.columns) {
         TensorBlock block;
         block.a = a;
-        block.b = b + column / kernels.panel * tensor_panel_bytes(kernels);
+        block.b[0] = b + column / tensor_panel * tensor_panel_bytes;
+        block.b[1] = block.b[0] + tensor_panel_bytes;
         block.acc = reinterpret_cast<std::byte *>(&result[0][column]);
         block.acc_stride = sizeof(result[0]);
         block.rows = s.m;
-        block.columns = s.n - column < kernels.panel ? s.n - column : kernels.panel;
+        block.columns = std::min(kernels.columns, s.n - column);
         block.steps = (s.k + unit - 1) / unit;
         block.accumulate = s.accumulate;
         if (s.type == BRGPU_TENSOR_I8)
@@ -181,7 +180,7 @@ bool tensor_kernels_agree(const TensorKernels &kernels, uint8_t &type) noexcept 
                 sample.n = shape.n;
                 sample.k = shape.k;
                 sample.type = type;
-                sample.packed = variant & 1;
+                sample.from_panels = variant & 1;
                 sample.accumulate = variant & 2;
                 fill(sample, random,
                      variant < 4   ? nullptr

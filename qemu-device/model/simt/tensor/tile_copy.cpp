@@ -16,21 +16,34 @@ constexpr uint64_t bytes_between_stops = 16 << 10;
 
 static_assert(staging_bytes >= size_t{BRGPU_TDA_MAX_EXTENT} * 8 * 2);
 
+// Source rows of a step: those of a row group.
 uint32_t rows_of_step(const brgpu_tda_desc &d) {
-    return d.layout == BRGPU_TDA_PACK && d.elem_bytes < 4 ? 4 / d.elem_bytes : 1;
+    const bool packs = d.layout == BRGPU_TDA_PACK || d.layout == BRGPU_TDA_PANELS;
+    return packs && d.elem_bytes < 4 ? 4 / d.elem_bytes : 1;
+}
+
+// Bytes of a row group in a panel.
+uint32_t group_bytes(const brgpu_tda_desc &d) {
+    return BRGPU_TENSOR_PANEL * d.elem_bytes * rows_of_step(d);
 }
 
 bool check_copy(Context &c, uint64_t va, const brgpu_tda_desc &d) {
     const uint32_t e = d.elem_bytes;
     if (d.rows == 0 || d.rows > BRGPU_TDA_MAX_EXTENT || d.cols == 0 ||
         d.cols > BRGPU_TDA_MAX_EXTENT || d.src_rows > d.rows || d.src_cols > d.cols ||
-        (e != 1 && e != 2 && e != 4 && e != 8) || d.layout > BRGPU_TDA_PACK || d.pad0 || d.pad1 ||
+        (e != 1 && e != 2 && e != 4 && e != 8) || d.layout > BRGPU_TDA_PANELS || d.pad0 || d.pad1 ||
         d.pad2[0] || d.pad2[1] || d.src_stride % e || d.dst_stride % e)
         return refuse_descriptor(c, va);
     const uint32_t pack = rows_of_step(d);
-    const bool transpose = d.layout == BRGPU_TDA_TRANSPOSE;
-    const uint64_t lines = transpose ? d.cols : (d.rows + pack - 1) / pack;
-    const uint64_t line_bytes = uint64_t{transpose ? d.rows : d.cols} * pack * e;
+    uint64_t lines = (d.rows + pack - 1) / pack;
+    uint64_t line_bytes = uint64_t{d.cols} * pack * e;
+    if (d.layout == BRGPU_TDA_TRANSPOSE) {
+        lines = d.cols;
+        line_bytes = uint64_t{d.rows} * e;
+    } else if (d.layout == BRGPU_TDA_PANELS) {
+        line_bytes = lines * group_bytes(d);
+        lines = (d.cols + BRGPU_TENSOR_PANEL - 1) / BRGPU_TENSOR_PANEL;
+    }
     if (lines > 1 && d.dst_stride < line_bytes)
         return refuse_descriptor(c, va);
     if (d.src_rows && d.src_cols &&
@@ -85,26 +98,44 @@ struct Copy {
         return true;
     }
 
-    bool packed_group(uint32_t group) {
+    // The rows of a group, interleaved; `lines` or where the one row stands. Null: fault noted.
+    const std::byte *group_line(uint32_t group) {
         const uint32_t pack = rows_of_step(d);
         const std::byte *from[4] = {};
         for (uint32_t i = 0; i < pack; ++i) {
             const uint32_t row = group * pack + i;
             if (reads(row) && !(from[i] = source_row(row, i)))
+                return nullptr;
+        }
+        if (pack > 1)
+            interleave_lines(lines, from, d.src_cols, d.elem_bytes);
+        else if (!from[0])
+            std::memset(lines, 0, present());
+        return pack == 1 && from[0] ? from[0] : lines;
+    }
+
+    bool packed_group(uint32_t group) {
+        const std::byte *line = group_line(group);
+        const uint64_t to = d.dst + uint64_t{group} * d.dst_stride;
+        const uint64_t bytes = present() * rows_of_step(d);
+        return line && target.write(to, line, bytes) &&
+               zeros(to + bytes, row_bytes() * rows_of_step(d) - bytes);
+    }
+
+    bool panel_group(uint32_t group) {
+        const std::byte *line = group_line(group);
+        if (!line)
+            return false;
+        const uint32_t width = group_bytes(d);
+        const uint64_t bytes = present() * rows_of_step(d);
+        const uint64_t columns = row_bytes() * rows_of_step(d);
+        uint64_t to = d.dst + uint64_t{group} * width;
+        for (uint64_t at = 0; at < columns; at += width, to += d.dst_stride) {
+            const uint64_t part = at < bytes ? std::min<uint64_t>(width, bytes - at) : 0;
+            if (!target.write(to, line + at, part) || !zeros(to + part, width - part))
                 return false;
         }
-        const uint64_t to = d.dst + uint64_t{group} * d.dst_stride;
-        const uint64_t bytes = uint64_t{d.src_cols} * 4;
-        uint64_t whole = 0;
-        std::byte *host = bytes ? target.run(to, whole) : nullptr;
-        if (bytes && !host)
-            return false;
-        std::byte *line = whole >= bytes ? host : lines;
-        if (bytes)
-            interleave_lines(line, from, d.src_cols, d.elem_bytes);
-        if (line == lines && !target.write(to, lines, bytes))
-            return false;
-        return zeros(to + bytes, uint64_t{d.cols - d.src_cols} * 4);
+        return true;
     }
 
     // Rows [row, row + count), columns of the target.
@@ -157,6 +188,8 @@ Progress tile_copy(Context &c, unsigned lane, uint64_t va) noexcept {
         if (d.layout == BRGPU_TDA_TRANSPOSE) {
             count = std::min(fitting, steps - step);
             ok = copy.transposed_rows(step, count);
+        } else if (d.layout == BRGPU_TDA_PANELS) {
+            ok = copy.panel_group(step);
         } else if (pack > 1) {
             ok = copy.packed_group(step);
         } else {

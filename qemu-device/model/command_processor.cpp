@@ -53,10 +53,10 @@ void CommandProcessor::run(Worker &worker, Queue &queue, Turn &turn) {
         if (!is_active(queue.state.load(std::memory_order_relaxed)))
             return;
 
-        bool occupied = false;
-        std::shared_ptr<Op> op = scheduler_->op(queue, occupied);
         Step result;
-        if (op) {
+        if (Scheduler::has_op(queue)) {
+            bool occupied = false;
+            std::shared_ptr<Op> op = scheduler_->op(queue, occupied);
             if (occupied || (!op->finished() && !op->stopped()))
                 return; // the last worker that leaves calls the front end
             op.reset();
@@ -64,7 +64,7 @@ void CommandProcessor::run(Worker &worker, Queue &queue, Turn &turn) {
         } else if (!front.started && !front.command && scheduler_->is_stalled(queue.slot)) {
             return;
         } else {
-            result = step(worker, queue);
+            result = step(worker, queue, turn);
         }
         if (parts_.events.pending() && parts_.host.current(worker))
             parts_.events.deliver(worker);
@@ -167,7 +167,7 @@ CommandProcessor::Step CommandProcessor::fetch(Worker &worker, Queue &queue, uin
                  fault, BRGPU_FAULT_CLIENT_QUEUE);
 }
 
-CommandProcessor::Step CommandProcessor::step(Worker &worker, Queue &queue) {
+CommandProcessor::Step CommandProcessor::step(Worker &worker, Queue &queue, Turn &turn) {
     auto &front = queue.front;
     // UNMAP: what stands in the ring and has not begun stays there.
     if (front.command == BRGPU_QUEUE_CMD_UNMAP && !front.call.active && !front.started)
@@ -183,7 +183,7 @@ CommandProcessor::Step CommandProcessor::step(Worker &worker, Queue &queue) {
         if (error != BRGPU_QUEUE_ERROR_NONE)
             return fail(queue, error);
     }
-    return execute(worker, queue);
+    return execute(worker, queue, turn);
 }
 
 CommandProcessor::Step CommandProcessor::retire(Worker &worker, Queue &queue) {
@@ -223,7 +223,24 @@ CommandProcessor::Step CommandProcessor::write_timestamp(Worker &worker, Queue &
                  fault, BRGPU_FAULT_CLIENT_QUEUE);
 }
 
-CommandProcessor::Step CommandProcessor::execute(Worker &worker, Queue &queue) {
+// What is small is done here and now, by the worker that has met it: to hand it to another would
+// take longer. With more than a piece, others come to help; what this turn does not finish goes on
+// as any operation does.
+CommandProcessor::Step CommandProcessor::begin_op(Worker &worker, Queue &queue, Turn &turn,
+                                                  const std::shared_ptr<Op> &op) {
+    if (!scheduler_->enter_op(queue, op))
+        return Step::failed;
+    auto begin = Clock::now();
+    op->work(worker, turn);
+    auto busy = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin);
+    queue.busy_ns.fetch_add(static_cast<uint64_t>(busy.count()), std::memory_order_relaxed);
+    bool last = scheduler_->leave_op(queue, *op);
+    if (!last || !parts_.host.current(worker) || (!op->finished() && !op->stopped()))
+        return Step::repeat;
+    return conclude_op(worker, queue);
+}
+
+CommandProcessor::Step CommandProcessor::execute(Worker &worker, Queue &queue, Turn &turn) {
     auto &front = queue.front;
     const Packet &packet = front.current;
     uint16_t vm = packet_vm(queue);
@@ -231,7 +248,7 @@ CommandProcessor::Step CommandProcessor::execute(Worker &worker, Queue &queue) {
     Step result = Step::next;
     switch (packet.type()) {
     case BRGPU_PACKET_DISPATCH:
-        return dispatch(worker, queue);
+        return dispatch(worker, queue, turn);
     case BRGPU_PACKET_COPY:
     case BRGPU_PACKET_FILL: {
         front.started = true;
@@ -240,13 +257,7 @@ CommandProcessor::Step CommandProcessor::execute(Worker &worker, Queue &queue) {
             op = std::make_shared<CopyOp>(parts_.mmu, copy_bytes, vm, packet.copy);
         else
             op = std::make_shared<CopyOp>(parts_.mmu, copy_bytes, vm, packet.fill);
-        scheduler_->set_op(queue, std::move(op));
-        result = Step::repeat;
-        // A copy of nothing has no piece that would bring a worker here again.
-        bool occupied = false;
-        if (auto made = scheduler_->op(queue, occupied); made && made->finished())
-            result = conclude_op(worker, queue);
-        return result;
+        return begin_op(worker, queue, turn, op);
     }
     case BRGPU_PACKET_WRITE:
         result = check(queue,
@@ -324,7 +335,7 @@ CommandProcessor::Step CommandProcessor::signal(Worker &worker, Queue &queue) {
     return Step::next;
 }
 
-CommandProcessor::Step CommandProcessor::dispatch(Worker &worker, Queue &queue) {
+CommandProcessor::Step CommandProcessor::dispatch(Worker &worker, Queue &queue, Turn &turn) {
     auto &front = queue.front;
     const brgpu_packet_dispatch &packet = front.current.dispatch;
     front.dispatch_start = parts_.host.timestamp();
@@ -359,10 +370,8 @@ CommandProcessor::Step CommandProcessor::dispatch(Worker &worker, Queue &queue) 
     }
     front.started = true;
     bool hung = take_one(parts_.faults.hang_dispatches);
-    auto op = std::make_shared<DispatchOp>(parts_.engine, queue, vm, params, hung);
-    bool empty = op->finished();
-    scheduler_->set_op(queue, std::move(op));
-    return empty ? conclude_op(worker, queue) : Step::repeat;
+    return begin_op(worker, queue, turn,
+                    std::make_shared<DispatchOp>(parts_.engine, queue, vm, params, hung));
 }
 
 // The operation has no worker any more: it has finished, failed, or was stopped by a command.

@@ -86,11 +86,12 @@ class CommandProcessor {
     uint64_t descriptor_address(const Queue &queue) const { return descs_[queue.slot].load(); }
 
     // command_processor.cpp
+    Step begin_op(Worker &worker, Queue &queue, Turn &turn, const std::shared_ptr<Op> &op);
     Step conclude_op(Worker &worker, Queue &queue);
-    Step step(Worker &worker, Queue &queue);
+    Step step(Worker &worker, Queue &queue, Turn &turn);
     Step fetch(Worker &worker, Queue &queue, uint64_t &address);
-    Step execute(Worker &worker, Queue &queue);
-    Step dispatch(Worker &worker, Queue &queue);
+    Step execute(Worker &worker, Queue &queue, Turn &turn);
+    Step dispatch(Worker &worker, Queue &queue, Turn &turn);
     Step wait(Worker &worker, Queue &queue);
     Step signal(Worker &worker, Queue &queue);
     Step retire(Worker &worker, Queue &queue);

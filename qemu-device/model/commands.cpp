@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint64_t desc_alignment = 128;
 constexpr uint32_t image_magic = 0x53565242; // "BRVS"
-constexpr uint32_t image_version = 1;
+constexpr uint32_t image_version = 2;
 constexpr uint64_t max_image_bytes = uint64_t{8} << 30;
 
 bool is_mapped(uint32_t state) {

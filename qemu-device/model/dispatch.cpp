@@ -2,6 +2,7 @@
 #include "dispatch.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "brgpu/hw/isa.h"
 #include "scheduler.hpp"
@@ -13,6 +14,8 @@ namespace {
 constexpr uint64_t budget = 20'000;
 // So many budgets, and a workgroup makes room for another of its dispatch.
 constexpr unsigned quantum_budgets = 16;
+// So many workgroups, and the shared counters learn of them.
+constexpr uint64_t groups_a_report = 64;
 // A fault that the page tables don't explain is given up after so many tries.
 constexpr unsigned max_tries = 8;
 
@@ -108,87 +111,150 @@ uint32_t ComputeEngine::cu_of(uint64_t workgroup) const {
 
 DispatchOp::DispatchOp(ComputeEngine &engine, Queue &queue, uint16_t vm,
                        const simt::DispatchParams &params, bool hung)
-    : Op(Kind::dispatch), engine_(engine), queue_(queue), vm_(vm),
-      dispatch_(params, engine.memory(vm), engine), hung_(hung) {
-    update_pieces();
+    : Op(Kind::dispatch), engine_(engine), queue_(queue), vm_(vm), memory_(engine.memory(vm)),
+      dispatch_(params, memory_, engine), hung_(hung), shares_(engine.workers()) {}
+
+// ---- who runs which workgroup ----
+
+bool DispatchOp::Share::take_first(uint64_t &index) {
+    uint64_t old = run.load(std::memory_order_acquire);
+    while (old & ((1 << count_bits) - 1)) {
+        index = old >> count_bits;
+        if (run.compare_exchange_weak(old, old - 1 + (1 << count_bits), std::memory_order_acq_rel))
+            return true;
+    }
+    return false;
 }
 
-void DispatchOp::update_pieces() {
-    uint64_t pieces = parked_.size();
-    uint64_t resident = running_ + parked_.size();
-    uint64_t room = engine_.product().resident_groups;
-    if (resident < room)
-        pieces += std::min(dispatch_.workgroups() - next_, room - resident);
-    pieces_.store(hung_ ? 0 : pieces, std::memory_order_release);
+bool DispatchOp::Share::take_last(uint64_t &index) {
+    uint64_t old = run.load(std::memory_order_acquire);
+    while (uint64_t left = old & ((1 << count_bits) - 1)) {
+        index = (old >> count_bits) + left - 1;
+        if (run.compare_exchange_weak(old, old - 1, std::memory_order_acq_rel))
+            return true;
+    }
+    return false;
+}
+
+// The next of this worker's own share; else a new share, in rising order; else one of another's.
+bool DispatchOp::take_fresh(const Worker &worker, uint64_t &index) {
+    Share &own = shares_[worker.index];
+    if (own.take_first(index))
+        return true;
+    const uint64_t total = dispatch_.workgroups();
+    uint64_t next = next_.load(std::memory_order_relaxed);
+    while (next < total) {
+        // Small near the end, so that all end together. Indices that don't fit into a share's word
+        // would take years to reach, but are right all the same.
+        uint64_t count =
+            std::clamp<uint64_t>((total - next) / (4 * shares_.size()), 1, Share::max_count);
+        if (next + count > UINT64_MAX >> Share::count_bits)
+            count = 1;
+        if (!next_.compare_exchange_weak(next, next + count, std::memory_order_acq_rel))
+            continue;
+        index = next;
+        if (count > 1)
+            own.put(next + 1, count - 1);
+        return true;
+    }
+    for (size_t i = 1; i < shares_.size(); i++) {
+        if (shares_[(worker.index + i) % shares_.size()].take_last(index))
+            return true;
+    }
+    return false;
+}
+
+bool DispatchOp::become_resident(Tally &tally) {
+    if (tally.resident)
+        return true;
+    uint32_t before = resident_.load(std::memory_order_relaxed);
+    do {
+        if (before >= engine_.product().resident_groups)
+            return false;
+    } while (!resident_.compare_exchange_weak(before, before + 1, std::memory_order_acq_rel));
+    tally.resident = true;
+    return true;
+}
+
+void DispatchOp::give_up_residence(Tally &tally) {
+    if (tally.resident)
+        resident_.fetch_sub(1, std::memory_order_acq_rel);
+    tally.resident = false;
+}
+
+uint64_t DispatchOp::pieces_left() const {
+    if (hung_)
+        return 0;
+    uint64_t fresh = 0;
+    if (uint32_t resident = resident_.load(std::memory_order_acquire);
+        resident < engine_.product().resident_groups) {
+        fresh = dispatch_.workgroups() - next_.load(std::memory_order_acquire);
+        for (const Share &share : shares_)
+            fresh += share.count();
+        fresh = std::min<uint64_t>(fresh, engine_.product().resident_groups - resident);
+    }
+    return fresh + parked_count_.load(std::memory_order_acquire);
 }
 
 bool DispatchOp::finished() const {
-    std::lock_guard lock(mutex_);
-    return !hung_ && done_ == dispatch_.workgroups();
+    return !hung_ && done_.load(std::memory_order_acquire) == dispatch_.workgroups();
 }
 
 // Workgroups that have not been started come before those that wait, until as many are resident as
 // the contract promises to run side by side.
-bool DispatchOp::claim(Worker &, simt::Workgroup &group) {
+bool DispatchOp::claim(const Worker &worker, Tally &tally, simt::Workgroup &group) {
+    if (hung_)
+        return false;
     uint64_t index;
-    {
-        std::lock_guard lock(mutex_);
-        uint64_t resident = running_ + parked_.size();
-        bool fresh = next_ < dispatch_.workgroups() && resident < engine_.product().resident_groups;
-        if (hung_ || (!fresh && parked_.empty()))
-            return false;
-        running_++;
-        if (!fresh) {
-            group = std::move(parked_.front());
-            parked_.pop_front();
-            update_pieces();
+    if (become_resident(tally) && take_fresh(worker, index)) {
+        if (group.start(dispatch_, index, engine_.cu_of(index)))
             return true;
-        }
-        index = next_++;
-        update_pieces();
+        // The host has no memory for it: report what the hardware would call a failed access.
+        Fault fault;
+        fault.vm = vm_;
+        fault.client = BRGPU_FAULT_CLIENT_SHADER;
+        fault.reason = BRGPU_FAULT_BUS;
+        fail(BRGPU_QUEUE_ERROR_BUS, fault);
+        return false;
     }
-    if (group.start(dispatch_, index, engine_.cu_of(index)))
-        return true;
-    // The host has no memory for it: report what the hardware would call a failed access.
-    Fault fault;
-    fault.vm = vm_;
-    fault.client = BRGPU_FAULT_CLIENT_SHADER;
-    fault.reason = BRGPU_FAULT_BUS;
-    fail(BRGPU_QUEUE_ERROR_BUS, fault);
+    // One that was set aside is resident by itself.
+    give_up_residence(tally);
+    if (parked_count_.load(std::memory_order_acquire) == 0)
+        return false;
     std::lock_guard lock(mutex_);
-    running_--;
-    update_pieces();
-    return false;
+    if (parked_.empty())
+        return false;
+    group = std::move(parked_.front());
+    parked_.pop_front();
+    parked_count_.fetch_sub(1, std::memory_order_acq_rel);
+    tally.resident = true;
+    return true;
 }
 
-void DispatchOp::park(simt::Workgroup &&group) {
+void DispatchOp::park(Tally &tally, simt::Workgroup &&group) {
     std::lock_guard lock(mutex_);
-    running_--;
     parked_.push_back(std::move(group));
-    update_pieces();
+    parked_count_.fetch_add(1, std::memory_order_acq_rel);
+    tally.resident = false; // it has the place now
 }
 
-// A watchdog looks at the queue's count while workgroups run.
-void DispatchOp::show_progress() {
-    uint64_t progress = dispatch_.progress();
+// Counters that all workers share are written now and then, not with each workgroup.
+void DispatchOp::report(Tally &tally) {
+    engine_.instructions.fetch_add(std::exchange(tally.instructions, 0), std::memory_order_relaxed);
+    const uint64_t groups = std::exchange(tally.groups, 0);
+    if (groups != 0) {
+        queue_.workgroups.fetch_add(groups, std::memory_order_relaxed);
+        engine_.workgroups.fetch_add(groups, std::memory_order_relaxed);
+    }
+    const uint64_t progress = dispatch_.progress();
     uint64_t seen = progress_seen_.load(std::memory_order_relaxed);
-    while (progress > seen) {
+    while (seen < progress) {
         if (progress_seen_.compare_exchange_weak(seen, progress, std::memory_order_relaxed)) {
             queue_.progress.fetch_add(progress - seen, std::memory_order_relaxed);
-            return;
+            break;
         }
     }
-}
-
-void DispatchOp::group_finished() {
-    {
-        std::lock_guard lock(mutex_);
-        running_--;
-        done_++;
-        update_pieces();
-    }
-    queue_.workgroups.fetch_add(1, std::memory_order_relaxed);
-    engine_.workgroups.fetch_add(1, std::memory_order_relaxed);
+    done_.fetch_add(groups, std::memory_order_acq_rel);
 }
 
 Fault DispatchOp::translate_fault(Worker &worker, const simt::Fault &found) {
@@ -254,7 +320,7 @@ bool DispatchOp::handle(Worker &worker, const simt::Fault &found, unsigned &trie
             return false;
         if (good && ++tries < max_tries) {
             if (!(found.memory_code & VmMemory::code_ask) || tries > 1)
-                engine_.memory(vm_).invalidate_translations();
+                memory_.invalidate_translations();
             return true;
         }
         if (now.kind == Translation::Kind::fault) {
@@ -268,37 +334,37 @@ bool DispatchOp::handle(Worker &worker, const simt::Fault &found, unsigned &trie
     return false;
 }
 
-DispatchOp::Next DispatchOp::run(Worker &worker, Turn &turn, simt::Workgroup &group) {
+DispatchOp::Next DispatchOp::run(Worker &worker, Turn &turn, Tally &tally, simt::Workgroup &group) {
     ComputeEngine::Seat &seat = engine_.seat(worker);
-    VmMemory &memory = engine_.memory(vm_);
     unsigned tries = 0;
     for (unsigned budgets = 1;; budgets++) {
-        memory.refresh(worker);
+        memory_.refresh(worker);
         engine_caller = &worker;
+        simt::use_build(engine_.build.load(std::memory_order_relaxed));
         simt::Outcome outcome =
             group.run(seat.worker, {.budget = budget, .stop = &worker.attention});
         engine_caller = nullptr;
-        engine_.instructions.fetch_add(outcome.counters.instructions, std::memory_order_relaxed);
-        show_progress();
+        tally.instructions += outcome.counters.instructions;
         if (outcome.status == simt::Status::finished) {
-            group_finished();
+            tally.groups++;
             return Next::group_done;
         }
         if (outcome.status == simt::Status::faulted && engine_.host().current(worker)) {
             if (!handle(worker, outcome.fault, tries)) {
-                park(std::move(group));
+                park(tally, std::move(group));
                 return Next::leave;
             }
         } else if (outcome.counters.instructions != 0) {
             tries = 0;
         }
+        report(tally); // what takes so long is looked at meanwhile
         if (turn.over(worker) || stopped()) {
-            park(std::move(group));
+            park(tally, std::move(group));
             return Next::leave;
         }
         bool crowded = pieces_left() > 0;
         if (crowded && (outcome.idle || budgets >= quantum_budgets)) {
-            park(std::move(group));
+            park(tally, std::move(group));
             return Next::other_group;
         }
     }
@@ -306,17 +372,26 @@ DispatchOp::Next DispatchOp::run(Worker &worker, Turn &turn, simt::Workgroup &gr
 
 void DispatchOp::work(Worker &worker, Turn &turn) {
     simt::Workgroup &group = engine_.seat(worker).spare;
-    while (!stopped() && claim(worker, group)) {
-        Next next = run(worker, turn, group);
+    Tally tally;
+    while (!stopped() && claim(worker, tally, group)) {
+        Next next = run(worker, turn, tally, group);
         if (next == Next::leave || turn.over(worker))
-            return;
+            break;
+        if (tally.groups >= groups_a_report)
+            report(tally);
     }
+    // What is left of the share stays there for others, and for the next turn.
+    give_up_residence(tally);
+    report(tally);
 }
 
 void DispatchOp::save(ImageWriter &out) const {
     std::lock_guard lock(mutex_);
-    out.put(next_);
-    out.put(done_);
+    out.put(next_.load());
+    out.put(done_.load());
+    out.put(static_cast<uint64_t>(shares_.size()));
+    for (const Share &share : shares_)
+        out.put(share.run.load());
     out.put(static_cast<uint64_t>(parked_.size()));
     for (const simt::Workgroup &group : parked_) {
         if (!out.fits())
@@ -327,17 +402,30 @@ void DispatchOp::save(ImageWriter &out) const {
 
 bool DispatchOp::restore(ImageReader &in) {
     std::lock_guard lock(mutex_);
-    next_ = in.get<uint64_t>();
-    done_ = in.get<uint64_t>();
-    auto count = in.get<uint64_t>();
-    bool good = in.good() && next_ <= dispatch_.workgroups() && done_ <= next_ &&
-                next_ - done_ == count && count <= engine_.product().resident_groups;
+    const auto next = in.get<uint64_t>();
+    const auto done = in.get<uint64_t>();
+    bool good = in.good() && next <= dispatch_.workgroups() && done <= next &&
+                in.get<uint64_t>() == shares_.size();
+    uint64_t fresh = 0;
+    for (size_t i = 0; good && i < shares_.size(); i++) {
+        const auto run = in.get<uint64_t>();
+        shares_[i].run.store(run);
+        const uint64_t count = shares_[i].count(), first = run >> Share::count_bits;
+        good = in.good() && count <= Share::max_count && first <= next && count <= next - first;
+        fresh += count;
+    }
+    const auto count = in.get<uint64_t>();
+    good = good && in.good() && next - done == fresh + count &&
+           count <= engine_.product().resident_groups;
     for (uint64_t i = 0; good && i < count; i++) {
         simt::Workgroup group;
-        good = group.restore(dispatch_, in.get_bytes()) && group.index() < next_;
+        good = group.restore(dispatch_, in.get_bytes()) && group.index() < next;
         parked_.push_back(std::move(group));
     }
-    update_pieces();
+    next_ = next;
+    done_ = done;
+    parked_count_ = parked_.size();
+    resident_ = static_cast<uint32_t>(parked_.size());
     return good;
 }
 

@@ -15,6 +15,7 @@
 #include "op.hpp"
 #include "products.hpp"
 #include "queue.hpp"
+#include "simt/builds.hpp"
 #include "simt/engine.hpp"
 
 namespace brgpu::model {
@@ -63,10 +64,14 @@ class ComputeEngine final : public simt::Host {
         simt::Workgroup spare;
     };
     Seat &seat(const Worker &worker) { return *seats_[worker.index]; }
+    size_t workers() const { return seats_.size(); }
 
     Mmu &mmu() { return mmu_; }
     HostPort &host() { return host_; }
     const Product &product() const { return product_; }
+
+    // Which build runs; null: the host's best. Any thread.
+    std::atomic<const simt::InterpreterBuild *> build{nullptr};
 
     std::atomic<uint64_t> instructions{0};
     std::atomic<uint64_t> workgroups{0};
@@ -88,7 +93,7 @@ class DispatchOp final : public Op {
     DispatchOp(ComputeEngine &engine, Queue &queue, uint16_t vm, const simt::DispatchParams &params,
                bool hung);
 
-    uint64_t pieces_left() const override { return pieces_.load(std::memory_order_acquire); }
+    uint64_t pieces_left() const override;
     bool finished() const override;
     void work(Worker &worker, Turn &turn) override;
     void save(ImageWriter &out) const override;
@@ -99,12 +104,37 @@ class DispatchOp final : public Op {
   private:
     enum class Next { group_done, other_group, leave };
 
-    bool claim(Worker &worker, simt::Workgroup &group);
-    void park(simt::Workgroup &&group);
-    void show_progress();
-    void group_finished();
-    void update_pieces();
-    Next run(Worker &worker, Turn &turn, simt::Workgroup &group);
+    // Workgroups that have not been started, of which one worker takes the first and others steal
+    // the last: a run of at most max_count, packed into a word.
+    struct alignas(64) Share {
+        static constexpr unsigned count_bits = 8;
+        static constexpr uint64_t max_count = 32;
+        std::atomic<uint64_t> run{0}; // first << count_bits | count
+
+        uint64_t count() const {
+            return run.load(std::memory_order_acquire) & ((1 << count_bits) - 1);
+        }
+        // Only while it is empty.
+        void put(uint64_t first, uint64_t count) {
+            run.store(first << count_bits | count, std::memory_order_release);
+        }
+        bool take_first(uint64_t &index);
+        bool take_last(uint64_t &index);
+    };
+    // What a worker has done since it last said so.
+    struct Tally {
+        uint64_t groups = 0;
+        uint64_t instructions = 0;
+        bool resident = false; // it may have a workgroup that is neither parked nor finished
+    };
+
+    bool claim(const Worker &worker, Tally &tally, simt::Workgroup &group);
+    bool take_fresh(const Worker &worker, uint64_t &index);
+    bool become_resident(Tally &tally);
+    void give_up_residence(Tally &tally);
+    void park(Tally &tally, simt::Workgroup &&group);
+    void report(Tally &tally);
+    Next run(Worker &worker, Turn &turn, Tally &tally, simt::Workgroup &group);
     // What to do about a fault: true to try again.
     bool handle(Worker &worker, const simt::Fault &fault, unsigned &tries);
     Fault translate_fault(Worker &worker, const simt::Fault &fault);
@@ -112,16 +142,18 @@ class DispatchOp final : public Op {
     ComputeEngine &engine_;
     Queue &queue_;
     const uint16_t vm_;
+    VmMemory &memory_;
     simt::Dispatch dispatch_;
     const bool hung_;
 
-    mutable std::mutex mutex_; // protects the rest; a leaf lock
-    std::deque<simt::Workgroup> parked_;
-    uint64_t next_ = 0; // first workgroup that has not been started
-    uint64_t done_ = 0;
-    uint32_t running_ = 0;
+    std::vector<Share> shares_;         // by Worker::index
+    std::atomic<uint64_t> next_{0};     // first workgroup that nobody has a share in
+    std::atomic<uint64_t> done_{0};     // that workers have reported
+    std::atomic<uint32_t> resident_{0}; // started and not finished
+    std::atomic<uint64_t> parked_count_{0};
     std::atomic<uint64_t> progress_seen_{0};
-    std::atomic<uint64_t> pieces_{0};
+    mutable std::mutex mutex_; // protects parked_; a leaf lock, for what is set aside
+    std::deque<simt::Workgroup> parked_;
 };
 
 } // namespace brgpu::model

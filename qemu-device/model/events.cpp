@@ -27,9 +27,10 @@ uint64_t high(uint64_t old, uint32_t value) {
 EventRings::EventRings(HostPort &host, uint32_t queues, std::function<void()> wake)
     : host_(host), wake_(std::move(wake)), signals_(queues), users_(queues) {}
 
-void EventRings::announce() {
+void EventRings::announce(bool wake) {
     pending_.store(true, std::memory_order_release);
-    wake_();
+    if (wake)
+        wake_();
 }
 
 void EventRings::queue_record(const brgpu_event_record &record) {
@@ -82,7 +83,7 @@ void EventRings::post_merged(std::vector<Merge> &merges, uint8_t type, uint16_t 
         merge.count = 0;
         queue_record(record);
     }
-    announce();
+    announce(false); // the worker that met the packet delivers it
 }
 
 void EventRings::post_signal(uint16_t queue, uint64_t value) {

@@ -79,7 +79,8 @@ class EventRings {
     void consumed(Ring &ring);
     void note_placed(const brgpu_event_record &record, uint32_t index);
     void forget_merges();
-    void announce();
+    // wake: a worker has to come and deliver; else this thread is one that will.
+    void announce(bool wake = true);
     bool deliver_one(Worker &worker, unsigned cls);
     // Where to write the next record; false: nothing to do. Fills in the phase.
     bool place(Ring &ring, brgpu_event_record &record, uint64_t &address);

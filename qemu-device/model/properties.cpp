@@ -210,7 +210,26 @@ struct Properties::Rows {
     static std::string tlb_walks(Card &card) { return std::to_string(card.mmu_.walks()); }
     static std::string interrupts(Card &card) { return std::to_string(card.events_.interrupts()); }
     static std::string workers(Card &card) { return std::to_string(card.options_.threads); }
-    static std::string engine(Card &) { return simt::Worker::isa_name(); }
+    static std::string set_isa(Card &card, std::string_view value) {
+        if (value == "auto") {
+            card.engine_.build.store(nullptr);
+            return {};
+        }
+        const simt::InterpreterBuild *build = simt::find_build(std::string(value).c_str());
+        if (!build)
+            return "expected \"auto\", \"baseline\", or \"avx2\" or \"avx512\" where this host has "
+                   "it";
+        card.engine_.build.store(build);
+        return {};
+    }
+    static std::string get_isa(Card &card) {
+        const simt::InterpreterBuild *build = card.engine_.build.load();
+        return build ? simt::name_of(*build) : "auto";
+    }
+    static std::string engine(Card &card) {
+        const simt::InterpreterBuild *build = card.engine_.build.load();
+        return build ? simt::name_of(*build) : simt::Worker::isa_name();
+    }
     static std::string controller_instructions(Card &card) {
         return std::to_string(card.controller_.instructions());
     }
@@ -265,6 +284,9 @@ const Properties::Row Properties::Rows::table[] = {
      get_controller<ControllerFault::reorder_reply>},
     {"fault-temperature", "millidegrees Celsius of all dies, or \"off\"", set_temperature,
      get_temperature},
+    {"isa",
+     "\"auto\", \"avx512\", \"avx2\" or \"baseline\": which of the host's instructions run kernels",
+     set_isa, get_isa},
     {"stat-vram-resident", "bytes of host memory behind VRAM", nullptr, resident},
     {"stat-tlb-hits", "translations that the shared TLB answered", nullptr, tlb_hits},
     {"stat-tlb-walks", "page-table walks", nullptr, tlb_walks},

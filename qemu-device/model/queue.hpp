@@ -64,12 +64,13 @@ struct Queue {
     std::atomic<uint64_t> busy_ns{0};
     std::atomic<uint64_t> progress{0};
 
-    // The scheduler's, under its lock.
+    // The scheduler's: written under its lock but for the atomics, which the front end also
+    // reads, and `front_wanted` clears, without it.
     struct {
-        bool busy = false;    // STATUS.BUSY
-        uint32_t command = 0; // written and not yet taken
+        bool busy = false;                 // STATUS.BUSY
+        std::atomic<uint32_t> command = 0; // written and not yet taken
         uint32_t kill_error = BRGPU_QUEUE_ERROR_KILLED;
-        bool front_wanted = false;
+        std::atomic<bool> front_wanted{false};
         bool front_busy = false;
         bool listed = false;
         bool urgent = false; // a command is under way: before any work
@@ -78,7 +79,7 @@ struct Queue {
         uint8_t priority = BRGPU_PRIORITY_NORMAL;
         uint32_t slice_us = 0;
         uint32_t op_workers = 0;
-        std::shared_ptr<Op> op;
+        std::shared_ptr<Op> op; // only the front end sets it
     } sched;
 
     // The front end's: one worker at a time.

@@ -11,7 +11,7 @@ constexpr auto default_slice = std::chrono::milliseconds(1);
 constexpr uint32_t max_slice_us = 100'000;
 // A worker that has just worked looks for more for so long before it sleeps: waking a thread costs
 // about as much.
-constexpr auto spin_time = std::chrono::microseconds(50);
+constexpr auto spin_time = std::chrono::microseconds(10);
 
 void relax() {
 #if defined(__x86_64__)
@@ -46,7 +46,8 @@ bool Turn::over(Worker &worker) {
 
 Scheduler::Scheduler(SafePoints &points, HostPort &host, FrontEnd &front_end, uint32_t queues,
                      uint32_t threads)
-    : points_(points), host_(host), front_end_(front_end), stalled_(queues, false) {
+    : points_(points), host_(host), front_end_(front_end),
+      stalled_(std::make_unique<std::atomic<bool>[]>(queues)) {
     for (uint32_t slot = 0; slot < queues; slot++)
         slots_.push_back(std::make_shared<Queue>(static_cast<uint16_t>(slot)));
     for (uint32_t i = 0; i < threads; i++)
@@ -142,14 +143,13 @@ bool Scheduler::pick(Job &job) {
             sched.listed = false;
             if (sched.dead)
                 continue;
+            // A command is urgent, what follows in its turn is not: packets, and restored work.
+            job.level = sched.priority;
             if (sched.front_wanted && !sched.front_busy) {
                 sched.front_busy = true;
-                job.level = static_cast<uint8_t>(level);
                 job.op.reset();
             } else if (sched.op && !sched.op->stopped() && sched.op->pieces_left() > 0) {
                 sched.op_workers++;
-                // A command is urgent, the work that it restored is not.
-                job.level = sched.priority;
                 job.op = sched.op;
             } else {
                 continue;
@@ -353,7 +353,7 @@ void Scheduler::ring(uint16_t slot) {
 
 void Scheduler::set_stalled(uint16_t slot, bool stalled) {
     std::lock_guard lock(mutex_);
-    stalled_[slot] = stalled;
+    stalled_[slot].store(stalled, std::memory_order_release);
     slots_[slot]->sched.front_wanted = true;
     list_if_runnable(*slots_[slot]);
 }
@@ -363,11 +363,6 @@ bool Scheduler::kills_pending(uint32_t error) const {
     return std::any_of(slots_.begin(), slots_.end(), [&](const auto &queue) {
         return queue->sched.busy && queue->sched.kill_error == error;
     });
-}
-
-bool Scheduler::is_stalled(uint16_t slot) const {
-    std::lock_guard lock(mutex_);
-    return stalled_[slot];
 }
 
 std::shared_ptr<Queue> Scheduler::queue(uint16_t slot) const {
@@ -382,6 +377,11 @@ uint32_t Scheduler::status(uint16_t slot) const {
 }
 
 void Scheduler::signalled() {
+    // The signal was stored before this looks who waits; who waits is counted before it looks at
+    // the signal. One of the two sees the other.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (ticking_count_.load(std::memory_order_relaxed) == 0)
+        return;
     std::lock_guard lock(mutex_);
     for (const auto &queue : ticking_) {
         queue->sched.front_wanted = true;
@@ -440,6 +440,7 @@ void Scheduler::reset(const std::function<void()> &mark) {
     for (auto &queue : slots_)
         queue->sched.listed = false;
     ticking_.clear();
+    ticking_count_.store(0, std::memory_order_relaxed);
     points_.ask_attention();
 }
 
@@ -458,11 +459,14 @@ Scheduler::Times Scheduler::times() const {
 // ---- for the front end ----
 
 uint32_t Scheduler::take_command(Queue &queue, uint32_t &kill_error) {
-    std::lock_guard lock(mutex_);
     auto &sched = queue.sched;
-    sched.front_wanted = false;
-    uint32_t command = sched.command;
-    sched.command = 0;
+    // First this, then a look at commands and memory: who calls later sets it again.
+    if (sched.front_wanted.load(std::memory_order_relaxed))
+        sched.front_wanted.exchange(false);
+    if (sched.command.load() == 0)
+        return 0;
+    std::lock_guard lock(mutex_);
+    uint32_t command = sched.command.exchange(0);
     if (command == BRGPU_QUEUE_CMD_KILL)
         kill_error = sched.kill_error;
     return command;
@@ -488,6 +492,8 @@ void Scheduler::set_ticking(Queue &queue, bool ticking) {
     queue.sched.ticking = ticking;
     if (ticking) {
         ticking_.push_back(slots_[queue.slot]);
+        ticking_count_.fetch_add(1, std::memory_order_relaxed);
+        std::atomic_thread_fence(std::memory_order_seq_cst); // see signalled()
         if (next_tick_ == Clock::time_point::max()) {
             next_tick_ = Clock::now() + tick_time;
             tick_at_.store(next_tick_.time_since_epoch().count(), std::memory_order_release);
@@ -496,6 +502,7 @@ void Scheduler::set_ticking(Queue &queue, bool ticking) {
         }
     } else {
         std::erase_if(ticking_, [&](const auto &item) { return item.get() == &queue; });
+        ticking_count_.fetch_sub(1, std::memory_order_relaxed);
     }
 }
 
@@ -514,6 +521,31 @@ void Scheduler::set_op(Queue &queue, std::shared_ptr<Op> op) {
     if (queue.sched.op && (command == BRGPU_QUEUE_CMD_KILL || command == BRGPU_QUEUE_CMD_PREEMPT))
         queue.sched.op->stop();
     list_if_runnable(queue);
+}
+
+bool Scheduler::enter_op(Queue &queue, const std::shared_ptr<Op> &op) {
+    auto now = Clock::now();
+    std::lock_guard lock(mutex_);
+    auto &sched = queue.sched;
+    if (sched.dead)
+        return false;
+    sched.op = op;
+    sched.op_workers++;
+    account(true, op.get(), now);
+    uint32_t command = sched.command;
+    if (command == BRGPU_QUEUE_CMD_KILL || command == BRGPU_QUEUE_CMD_PREEMPT)
+        op->stop();
+    // One piece is this worker's: with more, others may help.
+    if (!op->stopped() && op->pieces_left() > 1)
+        list_if_runnable(queue);
+    return true;
+}
+
+bool Scheduler::leave_op(Queue &queue, const Op &op) {
+    auto now = Clock::now();
+    std::lock_guard lock(mutex_);
+    account(false, &op, now);
+    return --queue.sched.op_workers == 0;
 }
 
 std::shared_ptr<Op> Scheduler::op(Queue &queue, bool &occupied) {

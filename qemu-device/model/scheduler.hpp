@@ -73,13 +73,13 @@ class Scheduler {
     void ring(uint16_t slot);
     // A fault on demand: the slot's front end takes no packets.
     void set_stalled(uint16_t slot, bool stalled);
-    bool is_stalled(uint16_t slot) const;
+    bool is_stalled(uint16_t slot) const { return stalled_[slot].load(std::memory_order_acquire); }
 
     // Registers of the slot's present queue, and its STATUS.
     std::shared_ptr<Queue> queue(uint16_t slot) const;
     uint32_t status(uint16_t slot) const;
 
-    // Somebody signalled: queues that wait look again.
+    // Somebody signalled: queues that wait look again. Takes no lock when none waits.
     void signalled();
     void wake();
 
@@ -93,7 +93,7 @@ class Scheduler {
 
     Times times() const;
 
-    // For the front end, which holds the queue.
+    // For the front end, which holds the queue. Takes no lock when there is none.
     uint32_t take_command(Queue &queue, uint32_t &kill_error);
     void command_done(Queue &queue);
     void set_urgent(Queue &queue, bool urgent);
@@ -101,6 +101,12 @@ class Scheduler {
     void set_ticking(Queue &queue, bool ticking);
     void set_weight(Queue &queue, uint8_t priority, uint32_t slice_us);
     void set_op(Queue &queue, std::shared_ptr<Op> op);
+    // As set_op(), with the front end's worker in it, which is to work on it and then to leave it.
+    // False: the card was reset.
+    bool enter_op(Queue &queue, const std::shared_ptr<Op> &op);
+    // False: others are in it still; the last one that leaves calls the front end.
+    bool leave_op(Queue &queue, const Op &op);
+    static bool has_op(const Queue &queue) { return queue.sched.op != nullptr; }
     // The operation, and whether workers are in it.
     std::shared_ptr<Op> op(Queue &queue, bool &occupied);
     // As op(), and stops it: no worker enters any more.
@@ -140,7 +146,6 @@ class Scheduler {
     mutable std::mutex mutex_; // protects all below; the order is: this, then leaf locks
     std::condition_variable work_;
     std::vector<std::shared_ptr<Queue>> slots_;
-    std::vector<bool> stalled_;
     std::array<std::deque<std::shared_ptr<Queue>>, levels> lists_;
     std::vector<std::shared_ptr<Queue>> ticking_;
     uint32_t sleepers_ = 0;
@@ -152,7 +157,10 @@ class Scheduler {
     Clock::time_point compute_since_, copy_since_;
     Clock::duration compute_time_{}, copy_time_{}, worker_time_{};
 
+    const std::unique_ptr<std::atomic<bool>[]> stalled_; // by slot
+
     // Copies of the above for workers that don't want the lock.
+    std::atomic<uint32_t> ticking_count_{0};
     std::array<std::atomic<uint32_t>, levels> listed_{};
     std::atomic<int64_t> tick_at_{INT64_MAX}; // Clock ticks
     std::atomic<bool> pause_wanted_{false};

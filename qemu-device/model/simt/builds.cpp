@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Which build of the interpreter runs on this host.
+#include "builds.hpp"
+
 #include <cstring>
 
 #include "context.hpp"
@@ -34,10 +36,25 @@ const InterpreterBuild *find(const char *name) noexcept {
 }
 
 std::atomic<const InterpreterBuild *> selected{nullptr};
+thread_local const InterpreterBuild *of_thread = nullptr;
 
 } // namespace
 
+const InterpreterBuild *find_build(const char *name) noexcept {
+    return find(name);
+}
+
+const char *name_of(const InterpreterBuild &build) noexcept {
+    return build.name;
+}
+
+void use_build(const InterpreterBuild *build) noexcept {
+    of_thread = build;
+}
+
 const InterpreterBuild &current_build() noexcept {
+    if (of_thread)
+        return *of_thread;
     const InterpreterBuild *build = selected.load(std::memory_order_relaxed);
     if (!build) {
         build = find(nullptr);

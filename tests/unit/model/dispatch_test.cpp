@@ -320,6 +320,64 @@ TEST_F(Dispatch, ShadersSeeStaleMappingsToo) {
     EXPECT_TRUE(queue.wait_read(1));
 }
 
+// Adds one to the word of each work-item, so that what ran twice or never is seen.
+const std::vector<uint32_t> count_ids = {rv::csrr(5, BRGPU_CSR_GLOBAL_ID),
+                                         rv::slli(6, 5, 2),
+                                         rv::ld(11, 10, 0),
+                                         rv::add(6, 6, 11),
+                                         rv::addi(5, 0, 1),
+                                         rv::amoadd_w(0, 6, 5),
+                                         rv::ret};
+
+class ManyWorkers : public Dispatch {
+  protected:
+    ManyWorkers() : Dispatch({.workers = 4}) {}
+    static constexpr uint32_t items = 200'000;
+};
+
+TEST_F(ManyWorkers, EachWorkgroupRunsOnce) {
+    TestQueue queue(card, {.vm = 7});
+    // Of one work-item each; then of more in each, of which the last workgroup has few.
+    queue.run({dispatch(kernel(0, count_ids), data_va, items, 1)});
+    EXPECT_EQ(queue.reg(BRGPU_QUEUE_WORKGROUPS), items);
+    queue.run({dispatch(kernel(0, count_ids), data_va, items, 33)});
+    for (uint32_t i = 0; i < items; i++)
+        ASSERT_EQ(word(i * 4), 2u) << i;
+    EXPECT_EQ(word(items * 4), 0u);
+}
+
+TEST_F(ManyWorkers, PreemptedAmongManyWorkgroupsEachRunsOnce) {
+    TestQueue queue(card, {.vm = 7, .save_bytes = 16 << 20});
+    queue.push(dispatch(kernel(0, count_ids), data_va, items, 1));
+    queue.ring();
+    unsigned preempted = 0;
+    for (int round = 0; round < 50 && queue.reg(BRGPU_QUEUE_READ_INDEX) == 0; round++) {
+        if ((queue.finish(BRGPU_QUEUE_CMD_PREEMPT) & BRGPU_QUEUE_STATE_MASK) !=
+            BRGPU_QUEUE_STATE_PREEMPTED)
+            break; // it had come to its end, and the queue is unmapped
+        preempted++;
+        queue.desc().flags = BRGPU_QUEUE_DESC_RESTORE;
+        queue.finish(BRGPU_QUEUE_CMD_MAP);
+        ASSERT_NE(queue.state(), BRGPU_QUEUE_STATE_ERROR) << queue.error();
+    }
+    EXPECT_GT(preempted, 0u);
+    EXPECT_TRUE(queue.wait_read(1));
+    for (uint32_t i = 0; i < items; i++)
+        ASSERT_EQ(word(i * 4), 1u) << i << " after " << preempted << " preemptions";
+}
+
+TEST_F(ManyWorkers, BuildForAnInstructionSetIsChosen) {
+    EXPECT_EQ(card.get("isa"), "auto");
+    std::string best = card.get("stat-engine");
+    card.set("isa", "baseline");
+    EXPECT_EQ(card.get("stat-engine"), "baseline");
+    TestQueue queue(card, {.vm = 7});
+    queue.run({dispatch(kernel(0, store_ids), data_va, 1000, 64)});
+    EXPECT_EQ(word(999 * 4), 999u);
+    card.set("isa", "auto");
+    EXPECT_EQ(card.get("stat-engine"), best);
+}
+
 class Deterministic : public Dispatch {
   protected:
     Deterministic() : Dispatch({.workers = 4, .deterministic = true}) {}

@@ -27,6 +27,8 @@ kernel void reduce_sum(uint n, global const float *restrict x, global float *res
         partial[get_group_id(0)] = scratch[0];
 }
 
+// What follows needs OpenCL C 2.0 or newer, which not every implementation has.
+#if __OPENCL_C_VERSION__ >= 200
 kernel void reduce_sum_int(uint n, global const int *restrict x, global int *restrict partial) {
     int sum = 0;
     for (size_t i = get_global_id(0); i < n; i += get_global_size(0))
@@ -44,3 +46,4 @@ kernel void reduce_max_subgroup(uint n, global const int *restrict x, global int
     if (get_sub_group_local_id() == 0)
         atomic_max(result, largest);
 }
+#endif

@@ -18,6 +18,8 @@ kernel void spmv(uint rows, global const uint *restrict row_start,
     y[row] = sum;
 }
 
+// What follows needs OpenCL C 2.0 or newer, which not every implementation has.
+#if __OPENCL_C_VERSION__ >= 200
 kernel void spmv_warp(uint rows, global const uint *restrict row_start,
                       global const uint *restrict column, global const float *restrict value,
                       global const float *restrict x, global float *restrict y) {
@@ -32,3 +34,4 @@ kernel void spmv_warp(uint rows, global const uint *restrict row_start,
     if (lane == 0)
         y[row] = sum;
 }
+#endif

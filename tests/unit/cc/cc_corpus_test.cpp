@@ -349,6 +349,26 @@ TEST(CorpusTest, RadixSort) {
     EXPECT_EQ(card.download<uint32_t>(out, in.size()), in);
 }
 
+TEST(CorpusTest, RadixSortByDigits) {
+    Card card(compile_file(corpus("radix_sort_digits.cl")));
+    Random random;
+    const uint32_t n = 4096, items = 256, local = 64;
+    std::vector<uint32_t> in(n);
+    for (uint32_t &value : in)
+        value = random.integer(UINT32_MAX);
+    const uint64_t a = card.upload(in), b = card.allocate(n * 4),
+                   counts = card.allocate(items * 16 * 4);
+    for (uint32_t shift = 0; shift < 32; shift += 4) {
+        const uint64_t from = shift % 8 ? b : a, to = shift % 8 ? a : b;
+        card.arg(n).arg(shift).arg(from).arg(counts).run("radix_count", items, local);
+        card.arg(items * 16).arg(counts).run("radix_starts", 256, 256);
+        card.arg(n).arg(shift).arg(from).arg(counts).arg(to).local_arg(local * 64);
+        card.run("radix_move", items, local);
+    }
+    std::sort(in.begin(), in.end());
+    EXPECT_EQ(card.download<uint32_t>(a, n), in);
+}
+
 TEST(CorpusTest, TensorGemm) {
     Card card(compile_file(corpus("tensor_gemm.cl")));
     Random random;

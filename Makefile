@@ -9,6 +9,8 @@ BACKEND ?= drm
 IMAGE ?=
 # Arguments for programs that a target runs, e.g. make guest ARGS="--memory 4G"
 ARGS ?=
+# Arguments for the benchmark; BENCH_ARGS=--help lists them
+BENCH_ARGS ?=
 DESTDIR ?=
 PREFIX ?= /usr/local
 # no: take the machine as it is, install and fetch nothing
@@ -30,7 +32,7 @@ help: ## list these jobs
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | \
 	    awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
 	@printf '\nNames: BUILD (build), KERNEL (debian-6.12), BACKEND (drm or model), IMAGE (a PNG file),\n'
-	@printf '       ARGS (for guest), PREFIX and DESTDIR (for install), SETUP=no (install nothing)\n'
+	@printf '       ARGS (for guest), BENCH_ARGS, PREFIX and DESTDIR (for install), SETUP=no (install nothing)\n'
 
 setup: setup-packages setup-kernel setup-qemu ## install what is missing and fetch the guest kernel
 
@@ -89,8 +91,10 @@ test-guest: build-tests module ## run the conformance suite and the scenarios in
 check: build-tests setup-kernel ## formatting, static analysis, licences: all that needs no card
 	@tools/check/run-checks --build $(BUILD) --kernel $(KERNEL)
 
-bench: build-tests ## measure speed on the in-process card
-	@tools/check/run-benches --build $(BUILD) $(ARGS)
+bench: ## measure speed beside PoCL, native code, OpenBLAS and memcpy (BENCH_ARGS="--json --quick")
+	@{ $(MAKE) -s --no-print-directory setup-packages setup-qemu && \
+	    tools/setup/build-user-space --bench $(BUILD); } >&2
+	@tools/check/run-benches --build $(BUILD) $(BENCH_ARGS)
 
 fuzz: setup-packages ## fuzz the card's registers and queues (SECONDS_EACH=60)
 	@tools/check/run-fuzzers --build $(BUILD)-fuzz --seconds $(or $(SECONDS_EACH),60)

@@ -467,8 +467,29 @@ static int bind_step_unmap(struct drm_gpuva_op *op, void *priv)
 	return 0;
 }
 
+static struct drm_gpuvm_bo *bind_vm_bo_alloc(void)
+{
+	struct brgpu_vm_bo *vm_bo = kzalloc(sizeof(*vm_bo), GFP_KERNEL_ACCOUNT);
+
+	if (!vm_bo)
+		return NULL;
+	INIT_LIST_HEAD(&vm_bo->displaced_link);
+	return &vm_bo->base;
+}
+
+/* The VM's lock is held, as wherever a mapping goes. */
+static void bind_vm_bo_free(struct drm_gpuvm_bo *base)
+{
+	struct brgpu_vm_bo *vm_bo = gpuvm_bo_to_brgpu_vm_bo(base);
+
+	list_del(&vm_bo->displaced_link);
+	kfree(vm_bo);
+}
+
 const struct drm_gpuvm_ops brgpu_vm_gpuvm_ops = {
 	.vm_free = brgpu_vm_free,
+	.vm_bo_alloc = bind_vm_bo_alloc,
+	.vm_bo_free = bind_vm_bo_free,
 	.sm_step_map = bind_step_map,
 	.sm_step_remap = bind_step_remap,
 	.sm_step_unmap = bind_step_unmap,
@@ -695,6 +716,22 @@ static u32 bind_unmap_bo_room(struct bind_call *call, struct drm_gem_object *obj
 	return room;
 }
 
+/* Brings a buffer to where the card can use it, and notes whether it got the place it wants. */
+static int bind_validate(struct brgpu_vm *vm, struct drm_gpuvm_bo *base)
+{
+	struct brgpu_bo *bo = gem_to_brgpu_bo(base->obj);
+	struct brgpu_vm_bo *vm_bo = gpuvm_bo_to_brgpu_vm_bo(base);
+	int ret = brgpu_bo_validate(bo, true);
+
+	if (ret)
+		return ret;
+	if (bo->placements & DRM_BRGPU_PLACEMENT_VRAM && !brgpu_bo_is_vram(bo))
+		list_move_tail(&vm_bo->displaced_link, &vm->displaced);
+	else
+		list_del_init(&vm_bo->displaced_link);
+	return 0;
+}
+
 /* All is locked: make ready what the tree and the job need. */
 static int bind_prepare(struct bind_call *call)
 {
@@ -717,7 +754,7 @@ static int bind_prepare(struct bind_call *call)
 					return ret;
 				}
 				drm_gpuvm_bo_extobj_add(call->vm_bos[i]);
-				ret = brgpu_bo_validate(gem_to_brgpu_bo(object), true);
+				ret = bind_validate(call->vm, call->vm_bos[i]);
 				if (ret)
 					return ret;
 			}
@@ -903,6 +940,41 @@ static int bind_add_userptr(struct brgpu_bind_job *job, struct brgpu_userptr *us
 	return ret;
 }
 
+/*
+ * Where VRAM was freed since the last look, buffers that had to go without it may have some: those
+ * that nobody uses now, until one finds no room. One that has moved is mapped anew like those that
+ * were evicted.
+ */
+static int bind_bring_back(struct brgpu_vm *vm)
+{
+	const s64 frees = atomic64_read(&vm->brgpu->vram_mgr.frees);
+	struct brgpu_vm_bo *vm_bo, *next;
+	bool busy = false;
+
+	if (list_empty(&vm->displaced) || vm->frees_seen == frees)
+		return 0;
+	list_for_each_entry_safe(vm_bo, next, &vm->displaced, displaced_link) {
+		struct brgpu_bo *bo = gem_to_brgpu_bo(vm_bo->base.obj);
+		int ret;
+
+		if (!dma_resv_test_signaled(bo->ttm.base.resv, DMA_RESV_USAGE_BOOKKEEP)) {
+			busy = true;
+			continue;
+		}
+		ret = bind_validate(vm, &vm_bo->base);
+		if (ret)
+			return ret;
+		if (!list_empty(&vm_bo->displaced_link))
+			break;
+		/* Buffers of several VMs get there in brgpu_vm_lock_all(), which is over. */
+		if (list_empty(&vm_bo->base.list.entry.evict))
+			list_add_tail(&vm_bo->base.list.entry.evict, &vm->base.evict.list);
+	}
+	if (!busy)
+		vm->frees_seen = frees;
+	return 0;
+}
+
 static int bind_add_evicted(struct brgpu_bind_job *job)
 {
 	struct drm_gpuvm_bo *vm_bo;
@@ -914,7 +986,7 @@ static int bind_add_evicted(struct brgpu_bind_job *job)
 
 		if (!vm_bo->evicted)
 			continue;
-		ret = brgpu_bo_validate(bo, true);
+		ret = bind_validate(job->vm, vm_bo);
 		if (ret)
 			return ret;
 		drm_gpuvm_bo_for_each_va(va, vm_bo) {
@@ -936,6 +1008,9 @@ int brgpu_bind_evicted(struct brgpu_vm *vm, struct drm_exec *exec, struct list_h
 	int ret;
 
 	*fence = NULL;
+	ret = bind_bring_back(vm);
+	if (ret)
+		return ret;
 	if (list_empty(&vm->base.evict.list) && list_empty(userptrs))
 		return 0;
 	job = bind_job_create(vm);

@@ -48,9 +48,8 @@ int brgpu_bo_validate(struct brgpu_bo *bo, bool interruptible)
 	struct ttm_placement placement;
 	struct ttm_place places[2];
 
-	if (bo->ttm.type == ttm_bo_type_sg)
-		return 0;
-	brgpu_bo_placement(bo, places, &placement, true);
+	/* Who holds it may have had it put where it lies: it must not go to and fro. */
+	brgpu_bo_placement(bo, places, &placement, !brgpu_prime_is_attached(bo));
 	return ttm_bo_validate(&bo->ttm, &placement, &ctx);
 }
 
@@ -62,10 +61,7 @@ bool brgpu_bo_is_mappable(struct brgpu_bo *bo)
 	       bo->placements != DRM_BRGPU_PLACEMENT_VRAM || bo->flags & DRM_BRGPU_BO_CPU_VISIBLE;
 }
 
-/*
- * Brings a buffer that landed in invisible VRAM to where the CPU sees it; the reservation is held.
- */
-static int bo_make_visible(struct brgpu_bo *bo)
+int brgpu_bo_make_visible(struct brgpu_bo *bo)
 {
 	struct brgpu_device *brgpu = ttm_to_brgpu(bo->ttm.bdev);
 	struct ttm_operation_ctx ctx = { .interruptible = true };
@@ -94,7 +90,7 @@ static vm_fault_t brgpu_bo_fault(struct vm_fault *vmf)
 		return ret;
 
 	if (drm_dev_enter(drm, &idx)) {
-		error = bo_make_visible(ttm_to_brgpu_bo(tbo));
+		error = brgpu_bo_make_visible(ttm_to_brgpu_bo(tbo));
 		if (error)
 			ret = error == -ERESTARTSYS ? VM_FAULT_NOPAGE : VM_FAULT_SIGBUS;
 		else
@@ -120,6 +116,22 @@ static const struct vm_operations_struct brgpu_bo_vm_ops = {
 	.access = ttm_bo_vm_access,
 };
 
+/* An imported buffer is its exporter's to map. */
+static int brgpu_bo_mmap(struct drm_gem_object *gem, struct vm_area_struct *vma)
+{
+	int ret;
+
+	if (!gem->import_attach)
+		return drm_gem_ttm_mmap(gem, vma);
+	vma->vm_ops = NULL;
+	vma->vm_private_data = NULL;
+	ret = dma_buf_mmap(gem->dma_buf, vma, 0);
+	/* The mapping holds the dma-buf; this was the core's reference for ours. */
+	if (!ret)
+		drm_gem_object_put(gem);
+	return ret;
+}
+
 static void brgpu_bo_free(struct drm_gem_object *gem)
 {
 	ttm_bo_put(&gem_to_brgpu_bo(gem)->ttm);
@@ -135,12 +147,9 @@ static enum drm_gem_object_status brgpu_bo_status(struct drm_gem_object *gem)
 static const struct drm_gem_object_funcs brgpu_bo_gem_funcs = {
 	.free = brgpu_bo_free,
 	.export = brgpu_prime_export,
-	.pin = brgpu_prime_pin,
-	.unpin = brgpu_prime_unpin,
-	.get_sg_table = brgpu_prime_get_sg_table,
 	.vmap = drm_gem_ttm_vmap,
 	.vunmap = drm_gem_ttm_vunmap,
-	.mmap = drm_gem_ttm_mmap,
+	.mmap = brgpu_bo_mmap,
 	.print_info = drm_gem_ttm_print_info,
 	.status = brgpu_bo_status,
 	.vm_ops = &brgpu_bo_vm_ops,
@@ -156,7 +165,7 @@ static void bo_destroy(struct ttm_buffer_object *tbo)
 	spin_unlock(&brgpu->owners_lock);
 	/* Not earlier: TTM holds the exporter's reservation while it takes a buffer down. */
 	if (tbo->base.import_attach)
-		drm_prime_gem_destroy(&tbo->base, tbo->sg);
+		drm_prime_gem_destroy(&tbo->base, NULL);
 	drm_gem_object_release(&tbo->base);
 	if (bo->vm_resv_obj)
 		drm_gem_object_put(bo->vm_resv_obj);
@@ -185,7 +194,7 @@ struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_
 	struct ttm_operation_ctx ctx = { .interruptible = true };
 	struct ttm_placement placement;
 	struct ttm_place places[2];
-	struct dma_resv *resv = params->resv;
+	struct dma_resv *resv = params->import_resv;
 	struct brgpu_bo *bo;
 	int ret;
 
@@ -195,6 +204,7 @@ struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_
 	bo->placements = params->placements;
 	bo->flags = params->flags;
 	INIT_LIST_HEAD(&bo->owner_link);
+	INIT_LIST_HEAD(&bo->holders);
 	bo->ttm.base.funcs = &brgpu_bo_gem_funcs;
 	bo->ttm.bdev = &brgpu->ttm;
 	drm_gem_private_object_init(&brgpu->drm, &bo->ttm.base, params->size);
@@ -221,17 +231,20 @@ struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_
 	}
 
 	brgpu_bo_placement(bo, places, &placement, false);
+	/* What is imported has no attachment yet, let alone a mapping. */
+	if (params->import_resv)
+		places[0].mem_type = BRGPU_PL_SYSTEM;
 	/* Frees bo on error, by bo_destroy(). Comes back with the reservation held. */
 	ret = ttm_bo_init_reserved(&brgpu->ttm, &bo->ttm,
-				   params->sg ? ttm_bo_type_sg : ttm_bo_type_device, &placement, 0,
-				   &ctx, params->sg, resv, bo_destroy);
+				   params->import_resv ? ttm_bo_type_sg : ttm_bo_type_device,
+				   &placement, 0, &ctx, NULL, resv, bo_destroy);
 	if (ret) {
 		if (params->vm)
 			dma_resv_unlock(resv);
 		return ERR_PTR(bo_create_error(brgpu, params, ret));
 	}
 	/* Of an import, the reservation is the exporter's, and the caller's to unlock. */
-	if (params->resv && !params->vm)
+	if (params->import_resv)
 		ttm_bo_move_to_lru_tail_unlocked(&bo->ttm);
 	else
 		ttm_bo_unreserve(&bo->ttm);
@@ -264,7 +277,7 @@ static int bo_access64(struct brgpu_bo *bo, u64 offset, u64 *value, bool write)
 	u64 *word;
 	int ret, idx;
 
-	ret = bo_make_visible(bo);
+	ret = brgpu_bo_make_visible(bo);
 	if (ret)
 		return ret;
 	if (bo->ttm.type == ttm_bo_type_sg)
@@ -375,10 +388,7 @@ int brgpu_bo_mmap_offset_ioctl(struct drm_device *drm, void *data, struct drm_fi
 	gem = drm_gem_object_lookup(file, args->handle);
 	if (!gem)
 		return brgpu_refuse(brgpu, "BO_MMAP_OFFSET", -ENOENT, "no handle %u", args->handle);
-	if (gem_to_brgpu_bo(gem)->ttm.type == ttm_bo_type_sg)
-		ret = brgpu_refuse(brgpu, "BO_MMAP_OFFSET", -EOPNOTSUPP,
-				   "an imported buffer is mapped through its exporter");
-	else if (!brgpu_bo_is_mappable(gem_to_brgpu_bo(gem)))
+	if (!brgpu_bo_is_mappable(gem_to_brgpu_bo(gem)))
 		ret = brgpu_refuse(brgpu, "BO_MMAP_OFFSET", -EACCES,
 				   "VRAM-only buffer without CPU_VISIBLE, and a small aperture");
 	else

@@ -17,6 +17,8 @@ struct brgpu_bo {
 	u32 flags;		/* DRM_BRGPU_BO_* */
 	/* The VM that owns it, by its reservation object; NULL: shared. Holds a reference. */
 	struct drm_gem_object *vm_resv_obj;
+	/* prime_holder: other drivers and cards that hold it. Protected by the reservation. */
+	struct list_head holders;
 	struct list_head owner_link;	/* brgpu_file.bos of its creator, while that is open */
 };
 
@@ -40,8 +42,7 @@ struct brgpu_bo_params {
 	u32 placements;
 	u32 flags;
 	struct brgpu_vm *vm;	/* NULL, or the only VM; its reservation object must not be held */
-	struct sg_table *sg;	/* of an import, else NULL */
-	struct dma_resv *resv;	/* of an import: the exporter's */
+	struct dma_resv *import_resv;	/* of an import: the exporter's, which is held; else NULL */
 };
 
 struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_bo_params *params);
@@ -52,6 +53,8 @@ struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_
 int brgpu_bo_validate(struct brgpu_bo *bo, bool interruptible);
 /* Their creator's file is closed. */
 void brgpu_bo_disown_all(struct brgpu_file *file);
+/* Brings one that landed in invisible VRAM to where the CPU sees it; the reservation is held. */
+int brgpu_bo_make_visible(struct brgpu_bo *bo);
 /* Whether the CPU can reach it, or may by moving it. */
 bool brgpu_bo_is_mappable(struct brgpu_bo *bo);
 /* Reads the 64-bit word at `offset` (checked by the caller). Takes the reservation. */
@@ -69,12 +72,16 @@ int brgpu_ttm_init(struct brgpu_device *brgpu);
 void brgpu_ttm_fini(struct brgpu_device *brgpu);
 
 /* brgpu_prime.c */
-struct sg_table *brgpu_prime_get_sg_table(struct drm_gem_object *gem);
 struct dma_buf *brgpu_prime_export(struct drm_gem_object *gem, int flags);
-int brgpu_prime_pin(struct drm_gem_object *gem);
-void brgpu_prime_unpin(struct drm_gem_object *gem);
-struct drm_gem_object *brgpu_prime_import_sg_table(struct drm_device *drm,
-						   struct dma_buf_attachment *attach,
-						   struct sg_table *sg);
+struct drm_gem_object *brgpu_prime_import(struct drm_device *drm, struct dma_buf *dmabuf);
+/* Why no other device can reach this card's memory on this kernel; NULL: some may. */
+const char *brgpu_prime_no_peer_dma(void);
+/* With the reservation held: it is about to move, tells those that have mapped it. */
+void brgpu_prime_moving(struct brgpu_bo *bo);
+/* Other drivers or cards hold it. */
+bool brgpu_prime_is_attached(struct brgpu_bo *bo);
+/* The mapping of an import, for TTM. */
+int brgpu_prime_map_import(struct ttm_buffer_object *tbo);
+void brgpu_prime_unmap_import(struct ttm_buffer_object *tbo);
 
 #endif /* BRGPU_BO_H */

@@ -35,6 +35,14 @@
 #define BRGPU_IMPORT_NS(ns) MODULE_IMPORT_NS(#ns)
 #endif
 
+#ifdef BRGPU_HAVE_DMA_BUF_INVALIDATE_MAPPINGS
+#define brgpu_compat_move_notify invalidate_mappings
+#define brgpu_compat_dma_buf_moving(dmabuf) dma_buf_invalidate_mappings(dmabuf)
+#else
+#define brgpu_compat_move_notify move_notify
+#define brgpu_compat_dma_buf_moving(dmabuf) dma_buf_move_notify(dmabuf)
+#endif
+
 /* Kernels without the bit show what is active in any case. */
 #ifdef BRGPU_HAVE_GEM_OBJECT_ACTIVE
 #define BRGPU_GEM_OBJECT_ACTIVE DRM_GEM_OBJECT_ACTIVE

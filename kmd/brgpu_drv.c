@@ -111,7 +111,7 @@ const struct drm_driver brgpu_drm_driver = {
 	.ioctls = brgpu_ioctls,
 	.num_ioctls = ARRAY_SIZE(brgpu_ioctls),
 	.fops = &brgpu_fops,
-	.gem_prime_import_sg_table = brgpu_prime_import_sg_table,
+	.gem_prime_import = brgpu_prime_import,
 #ifdef CONFIG_DEBUG_FS
 	.debugfs_init = brgpu_debugfs_init,
 #endif

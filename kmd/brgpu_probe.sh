@@ -87,6 +87,15 @@ have GPUVM_MAP_REQ <<'EOT'
 #include <drm/drm_gpuvm.h>
 int probe(struct drm_gpuvm *vm, const struct drm_gpuvm_map_req *r) { return drm_gpuvm_sm_map(vm, vm, r); }
 EOT
+have CGROUP_DMEM <<'EOT'
+#include <drm/drm_drv.h>
+#include <drm/ttm/ttm_resource.h>
+void probe(struct drm_device *d, struct ttm_resource_manager *m) { m->cg = drmm_cgroup_register_region(d, "vram0", 4096); }
+EOT
+have DMA_BUF_INVALIDATE_MAPPINGS <<'EOT'
+#include <linux/dma-buf.h>
+void probe(struct dma_buf *buf) { dma_buf_invalidate_mappings(buf); }
+EOT
 have GEM_OBJECT_ACTIVE <<'EOT'
 #include <drm/drm_gem.h>
 int probe(void) { return DRM_GEM_OBJECT_ACTIVE; }

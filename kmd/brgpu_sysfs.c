@@ -3,6 +3,7 @@
 #include <linux/pci.h>
 #include <linux/sysfs.h>
 
+#include "brgpu_bo.h"
 #include "brgpu_core_fw.h"
 #include "brgpu_device.h"
 #include "brgpu_hwmon.h"
@@ -49,6 +50,14 @@ static ssize_t health_show(struct device *dev, struct device_attribute *attr, ch
 }
 static DEVICE_ATTR_RO(health);
 
+static ssize_t peer_dma_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	const char *why = brgpu_prime_no_peer_dma();
+
+	return why ? sysfs_emit(buf, "no: %s\n", why) : sysfs_emit(buf, "yes\n");
+}
+static DEVICE_ATTR_RO(peer_dma);
+
 static ssize_t vram_total_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%llu\n", dev_to_brgpu(dev)->ident.vram_bytes);
@@ -65,6 +74,7 @@ static DEVICE_ATTR_RO(vram_used);
 static struct attribute *brgpu_attrs[] = {
 	&dev_attr_firmware_version.attr,
 	&dev_attr_health.attr,
+	&dev_attr_peer_dma.attr,
 	&dev_attr_product.attr,
 	&dev_attr_serial.attr,
 	&dev_attr_vram_total.attr,

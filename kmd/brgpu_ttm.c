@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/slab.h>
 
-#include <drm/drm_prime.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_placement.h>
 #include <drm/ttm/ttm_tt.h>
@@ -44,8 +43,9 @@ static struct ttm_tt *brgpu_tt_create(struct ttm_buffer_object *tbo, u32 page_fl
 static int brgpu_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
 			     struct ttm_operation_ctx *ctx)
 {
+	/* An import: mapped by its move. */
 	if (tt->page_flags & TTM_TT_FLAG_EXTERNAL)
-		return drm_prime_sg_to_dma_addr_array(tt->sg, tt->dma_address, tt->num_pages);
+		return 0;
 	return ttm_pool_alloc(&ttm->pool, tt, ctx);
 }
 
@@ -89,6 +89,28 @@ static int brgpu_clear_vram(struct brgpu_device *brgpu, struct ttm_resource *vra
 	return ret;
 }
 
+/* An import is mapped in TT, and in system it is not. */
+static int move_import(struct ttm_buffer_object *tbo, struct ttm_operation_ctx *ctx,
+		       struct ttm_resource *new)
+{
+	int ret;
+
+	if (new->mem_type == BRGPU_PL_TT) {
+		ret = brgpu_prime_map_import(tbo);
+		if (ret)
+			return ret;
+	} else if (tbo->sg) {
+		ret = ttm_bo_wait_ctx(tbo, ctx);
+		if (ret)
+			return ret;
+		if (!tbo->deleted)
+			brgpu_vm_bo_moved(ttm_to_brgpu_bo(tbo));
+		brgpu_prime_unmap_import(tbo);
+	}
+	ttm_bo_move_null(tbo, new);
+	return 0;
+}
+
 static int move(struct ttm_buffer_object *tbo, struct ttm_operation_ctx *ctx,
 		struct ttm_resource *new, struct ttm_place *hop)
 {
@@ -96,6 +118,8 @@ static int move(struct ttm_buffer_object *tbo, struct ttm_operation_ctx *ctx,
 	struct ttm_resource *old = tbo->resource;
 	int ret;
 
+	if (tbo->type == ttm_bo_type_sg)
+		return move_import(tbo, ctx, new);
 	if (!old || (old->mem_type == BRGPU_PL_SYSTEM && !tbo->ttm)) {
 		/* A new buffer: its pages are zeroed by TTM, its VRAM by us. */
 		if (new->mem_type == BRGPU_PL_VRAM) {
@@ -127,8 +151,10 @@ static int move(struct ttm_buffer_object *tbo, struct ttm_operation_ctx *ctx,
 	ret = ttm_bo_wait_ctx(tbo, ctx);
 	if (ret)
 		return ret;
-	if (!tbo->deleted)
+	if (!tbo->deleted) {
 		brgpu_vm_bo_moved(ttm_to_brgpu_bo(tbo));
+		brgpu_prime_moving(ttm_to_brgpu_bo(tbo));
+	}
 
 	if (old->mem_type == BRGPU_PL_TT && new->mem_type == BRGPU_PL_SYSTEM) {
 		ttm_bo_move_null(tbo, new);
@@ -185,6 +211,7 @@ static void brgpu_release_notify(struct ttm_buffer_object *tbo)
 static void brgpu_swap_notify(struct ttm_buffer_object *tbo)
 {
 	brgpu_vm_bo_moved(ttm_to_brgpu_bo(tbo));
+	brgpu_prime_moving(ttm_to_brgpu_bo(tbo));
 }
 
 static int brgpu_io_mem_reserve(struct ttm_device *ttm, struct ttm_resource *res)
@@ -239,6 +266,7 @@ static const struct ttm_device_funcs brgpu_ttm_funcs = {
 	.evict_flags = brgpu_evict_flags,
 	.move = brgpu_move,
 	.release_notify = brgpu_release_notify,
+	.delete_mem_notify = brgpu_prime_unmap_import,
 	.swap_notify = brgpu_swap_notify,
 	.io_mem_reserve = brgpu_io_mem_reserve,
 	.io_mem_pfn = brgpu_io_mem_pfn,

@@ -14,7 +14,7 @@
 
 struct brgpu_vm;
 
-/* Whether this kernel tells drivers what happens to a process's memory, and gives them its pages. */
+/* Whether this kernel tells drivers what happens to a process's memory and gives them its pages. */
 #define BRGPU_USERPTR_SUPPORTED (IS_ENABLED(CONFIG_MMU_NOTIFIER) && IS_ENABLED(CONFIG_HMM_MIRROR))
 
 /* Of a VM. */

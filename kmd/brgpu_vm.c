@@ -101,6 +101,7 @@ static struct brgpu_vm *vm_create(struct brgpu_device *brgpu, u32 flags)
 	mutex_init(&vm->lock);
 	spin_lock_init(&vm->fault_lock);
 	brgpu_userptrs_init(&vm->userptrs);
+	INIT_LIST_HEAD(&vm->displaced);
 	INIT_WORK(&vm->release_work, vm_release_work);
 
 	vm->root = brgpu_pt_table_alloc(brgpu, BRGPU_PT_LEVELS - 1);

@@ -37,6 +37,9 @@ struct brgpu_vm {
 	struct mutex lock;
 	bool closed;
 	u64 bytes_bound;
+	/* brgpu_vm_bo whose buffers are meant for VRAM and found no room; and when they looked. */
+	struct list_head displaced;
+	s64 frees_seen;
 	u32 user_queues;
 	struct dma_fence *last_bind;	/* reference; NULL: none yet */
 	struct brgpu_preempt preempt;
@@ -60,6 +63,12 @@ struct brgpu_vm {
 	struct work_struct release_work;
 };
 
+/* A buffer in a VM. */
+struct brgpu_vm_bo {
+	struct drm_gpuvm_bo base;
+	struct list_head displaced_link;	/* brgpu_vm.displaced */
+};
+
 /* A mapping. */
 struct brgpu_va {
 	struct drm_gpuva base;
@@ -73,6 +82,11 @@ struct brgpu_va {
 static inline struct brgpu_vm *gpuvm_to_brgpu_vm(struct drm_gpuvm *gpuvm)
 {
 	return container_of(gpuvm, struct brgpu_vm, base);
+}
+
+static inline struct brgpu_vm_bo *gpuvm_bo_to_brgpu_vm_bo(struct drm_gpuvm_bo *vm_bo)
+{
+	return container_of(vm_bo, struct brgpu_vm_bo, base);
 }
 
 static inline struct brgpu_va *gpuva_to_brgpu_va(struct drm_gpuva *va)

@@ -98,6 +98,7 @@ static void vram_mgr_free(struct ttm_resource_manager *man, struct ttm_resource 
 	gpu_buddy_free_list(&mgr->mm, &vres->blocks, 0);
 	mgr->visible_used -= vres->visible_used;
 	mutex_unlock(&mgr->lock);
+	atomic64_inc(&mgr->frees);
 	ttm_resource_fini(man, res);
 	kfree(vres);
 }
@@ -241,6 +242,13 @@ int brgpu_vram_mgr_init(struct brgpu_device *brgpu)
 	ret = gpu_buddy_init(&mgr->mm, brgpu->ident.vram_bytes, PAGE_SIZE);
 	if (ret)
 		return ret;
+#ifdef BRGPU_HAVE_CGROUP_DMEM
+	mgr->base.cg = drmm_cgroup_register_region(&brgpu->drm, "vram0", brgpu->ident.vram_bytes);
+	if (IS_ERR(mgr->base.cg)) {
+		gpu_buddy_fini(&mgr->mm);
+		return PTR_ERR(mgr->base.cg);
+	}
+#endif
 	mgr->base.func = &vram_mgr_func;
 	ttm_resource_manager_init(&mgr->base, &brgpu->ttm, brgpu->ident.vram_bytes);
 	ttm_set_driver_manager(&brgpu->ttm, BRGPU_PL_VRAM, &mgr->base);

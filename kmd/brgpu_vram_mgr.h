@@ -22,6 +22,8 @@ struct brgpu_vram_mgr {
 	struct gpu_buddy mm;
 	u64 visible_bytes;	/* what the CPU can reach, from address 0 */
 	u64 visible_used;
+	/* Counts what was freed: buffers that found no room may look again. */
+	atomic64_t frees;
 	struct ttm_resource_manager tt;
 };
 

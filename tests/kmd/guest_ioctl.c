@@ -19,23 +19,40 @@ int call(int fd, unsigned long request, void *arg) {
     return ret < 0 ? -errno : 0;
 }
 
-int open_card(void) {
+static int find_node(const char *prefix, int first, const char *driver, unsigned int number) {
     char path[64];
 
-    for (int minor = 128; minor < 192; minor++) {
-        snprintf(path, sizeof(path), "/dev/dri/renderD%d", minor);
+    for (int minor = first; minor < first + 64; minor++) {
+        snprintf(path, sizeof(path), "%s%d", prefix, minor);
         const int fd = open(path, O_RDWR | O_CLOEXEC);
         if (fd < 0)
             continue;
         drmVersionPtr version = drmGetVersion(fd);
-        const bool ours = version && !strcmp(version->name, "brgpu");
+        const bool wanted = version && !strcmp(version->name, driver);
         drmFreeVersion(version);
-        if (ours)
+        if (wanted && !number--)
             return fd;
         close(fd);
     }
-    fprintf(stderr, "no render node of brgpu\n");
-    exit(77);
+    return -1;
+}
+
+int open_node(const char *driver, unsigned int number) {
+    return find_node("/dev/dri/renderD", 128, driver, number);
+}
+
+int open_primary(const char *driver) {
+    return find_node("/dev/dri/card", 0, driver, 0);
+}
+
+int open_card(void) {
+    const int fd = open_node("brgpu", 0);
+
+    if (fd < 0) {
+        fprintf(stderr, "no render node of brgpu\n");
+        exit(77);
+    }
+    return fd;
 }
 
 struct bo bo_create(int fd, uint64_t size, uint32_t placements) {
@@ -179,7 +196,11 @@ struct drm_brgpu_query_device query_device(int fd) {
 }
 
 struct context context_create(uint32_t placements) {
-    struct context c = {.fd = open_card()};
+    return context_on(open_card(), placements);
+}
+
+struct context context_on(int fd, uint32_t placements) {
+    struct context c = {.fd = fd};
 
     c.vm = vm_create(c.fd);
     c.queue = queue_create(c.fd, c.vm, DRM_BRGPU_QUEUE_COPY, 0);

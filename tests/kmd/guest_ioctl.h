@@ -40,7 +40,10 @@
 /* The ioctl's result: 0 or -errno. */
 int call(int fd, unsigned long request, void *arg);
 
-/* A render node of the driver; exits with 77 when there is none. */
+/* The number-th render node of a driver, or its first primary node; negative: there is none. */
+int open_node(const char *driver, unsigned int number);
+int open_primary(const char *driver);
+/* A render node of ours; exits with 77 when there is none. */
 int open_card(void);
 
 struct bo {
@@ -94,6 +97,8 @@ struct context {
     struct bo commands, data;
 };
 struct context context_create(uint32_t placements);
+/* On an open node. */
+struct context context_on(int fd, uint32_t placements);
 
 /* A test exits at its first failure, so each runs in a process of its own. */
 struct test {

@@ -50,6 +50,35 @@ static void run_packets(struct context *c, uint32_t packets) {
     CHECK_EQ(queue_state(c->fd, c->queue).state, DRM_BRGPU_STATE_OK);
 }
 
+static void read_file(const char *path, char *text, size_t size) {
+    const int file = open(path, O_RDONLY);
+    size_t length = 0;
+    ssize_t part;
+
+    CHECK(file >= 0);
+    while ((part = read(file, text + length, size - 1 - length)) > 0)
+        length += (size_t)part;
+    CHECK_EQ(part, 0);
+    text[length] = 0;
+    close(file);
+}
+
+static uint64_t fdinfo(int fd, const char *key) {
+    char path[64], text[4096], wanted[64], unit[8] = "";
+    unsigned long long value = 0;
+
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+    read_file(path, text, sizeof(text));
+    snprintf(wanted, sizeof(wanted), "\n%s:", key);
+    const char *at = strstr(text, wanted);
+    if (!at) {
+        fprintf(stderr, "no %s in:\n%s", key, text);
+        exit(1);
+    }
+    CHECK(sscanf(at + strlen(wanted), " %llu %7s", &value, unit) >= 1);
+    return !strcmp(unit, "KiB") ? value << 10 : !strcmp(unit, "MiB") ? value << 20 : value;
+}
+
 /* ---- new memory is zero, whoever had it before ---- */
 
 /* By the card, for the CPU need not reach the buffer. c->data has room for 4 MiB. */
@@ -191,6 +220,32 @@ static void test_full(void) {
     CHECK_EQ(bo_try(fd, 4 * MIB, VRAM, 0, 0, &more), 0);
 }
 
+/* Buffers that found no room get some when there is, the next time that they are used. */
+static void test_back(void) {
+    struct context c = context_create(SYSTEM);
+    struct bo pinned[6], bos[4];
+
+    want_vram(c.fd, 64 * MIB, 64 * MIB, "br106,vram=64M");
+    for (unsigned int i = 0; i < 6; i++)
+        CHECK_EQ(bo_try(c.fd, 10 * MIB, VRAM, 0, 0, &pinned[i]), 0);
+    for (unsigned int i = 0; i < 4; i++) {
+        CHECK_EQ(bo_try(c.fd, 8 * MIB, BOTH, 0, i % 2 ? c.vm : 0, &bos[i]), 0);
+        bo_bind(c.fd, c.vm, &bos[i], VA + i * 8 * MIB);
+        put_fill(&c.commands, i, bos[i].va, 8 * MIB, 0x900 + i);
+    }
+    run_packets(&c, 4);
+    CHECK_EQ(fdinfo(c.fd, "drm-resident-vram"), 60 * MIB);
+    CHECK_EQ(fdinfo(c.fd, "drm-total-vram"), 92 * MIB);
+    for (unsigned int i = 0; i < 6; i++)
+        bo_free(c.fd, &pinned[i]);
+    for (unsigned int i = 0; i < 4; i++)
+        put_copy(&c.commands, i, DATA_VA + 8 * i, bos[i].va + 8 * MIB - 8, 8);
+    run_packets(&c, 4);
+    CHECK_EQ(fdinfo(c.fd, "drm-resident-vram"), 32 * MIB);
+    for (uint64_t i = 0; i < 4; i++)
+        CHECK_EQ(((uint64_t *)c.data.map)[i], 0x900 + i);
+}
+
 /* ---- an aperture smaller than VRAM ---- */
 
 static int mmap_offset(int fd, const struct bo *bo) {
@@ -250,19 +305,6 @@ static void test_aperture(void) {
 }
 
 /* ---- pages and the TLB ---- */
-
-static void read_file(const char *path, char *text, size_t size) {
-    const int file = open(path, O_RDONLY);
-    size_t length = 0;
-    ssize_t part;
-
-    CHECK(file >= 0);
-    while ((part = read(file, text + length, size - 1 - length)) > 0)
-        length += (size_t)part;
-    CHECK_EQ(part, 0);
-    text[length] = 0;
-    close(file);
-}
 
 static void write_file(const char *path, const char *text) {
     const int file = open(path, O_WRONLY | O_TRUNC);
@@ -486,22 +528,6 @@ static void test_order(void) {
 
 /* ---- fdinfo ---- */
 
-static uint64_t fdinfo(int fd, const char *key) {
-    char path[64], text[4096], wanted[64], unit[8] = "";
-    unsigned long long value = 0;
-
-    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-    read_file(path, text, sizeof(text));
-    snprintf(wanted, sizeof(wanted), "\n%s:", key);
-    const char *at = strstr(text, wanted);
-    if (!at) {
-        fprintf(stderr, "no %s in:\n%s", key, text);
-        exit(1);
-    }
-    CHECK(sscanf(at + strlen(wanted), " %llu %7s", &value, unit) >= 1);
-    return !strcmp(unit, "KiB") ? value << 10 : !strcmp(unit, "MiB") ? value << 20 : value;
-}
-
 static void test_fdinfo(void) {
     struct context c = context_create(SYSTEM);
     const int other = open_card();
@@ -593,12 +619,56 @@ static void test_fdinfo_evicted(void) {
     CHECK_EQ(fdinfo(other, "drm-resident-vram"), 48 * MIB);
 }
 
+/*
+ * For mem_removal.sh: holds memory of every kind, says so, and lives on until its input ends. The
+ * card may go meanwhile.
+ */
+static void test_hold(void) {
+    struct context c = context_create(VRAM);
+    const uint32_t placements[] = {VRAM, SYSTEM, BOTH};
+    const uint32_t busy = queue_create(c.fd, c.vm, DRM_BRGPU_QUEUE_COPY, 0);
+    struct bo bos[6];
+    char byte;
+
+    for (unsigned int i = 0; i < 6; i++) {
+        CHECK_EQ(bo_try(c.fd, 3 * MIB, placements[i / 2], DRM_BRGPU_BO_CPU_VISIBLE,
+                        i % 2 ? c.vm : 0, &bos[i]),
+                 0);
+        bo_bind(c.fd, c.vm, &bos[i], VA + i * 4 * MIB);
+        memset(bo_map(c.fd, &bos[i]), 7, bos[i].size);
+    }
+    uint64_t *words =
+        mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK_EQ(bind(c.fd, c.vm, DRM_BRGPU_BIND_MAP_USERPTR, RW, 0, (uintptr_t)words, VA + 64 * MIB,
+                  4 * MIB),
+             0);
+    put_fill(&c.commands, 0, VA + 64 * MIB, 4 * MIB, 3);
+    run_packets(&c, 1);
+    put_wait(&c.commands, 1, DATA_VA, 1);
+    CHECK_EQ(submit(c.fd, busy, COMMANDS_VA + 64, 1, 0, 0), 0);
+    printf("holding\n");
+    while (read(0, &byte, 1) > 0)
+        ;
+    /* What was mapped can still be touched; calls fail cleanly. */
+    for (unsigned int i = 0; i < 6; i++)
+        *(volatile uint64_t *)bos[i].map += 1;
+    CHECK_EQ(words[0], 3);
+    words[0] = 4;
+    CHECK_EQ(munmap(words, 4 * MIB), 0);
+    const int ret = submit(c.fd, c.queue, COMMANDS_VA, 1, 0, 0);
+    CHECK(ret == 0 || ret == -ENODEV);
+    for (unsigned int i = 0; i < 3; i++)
+        bo_free(c.fd, &bos[i]);
+    printf("held\n");
+}
+
 static const struct test tests[] = {
     {"clear", test_clear, false},      {"pages", test_pages, false},
     {"tlb", test_tlb, false},          {"order", test_order, false},
     {"fdinfo", test_fdinfo, false},    {"fdinfo_evicted", test_fdinfo_evicted, true},
     {"stale", test_stale, true},       {"full", test_full, true},
-    {"pressure", test_pressure, true}, {"aperture", test_aperture, true},
+    {"back", test_back, true},         {"pressure", test_pressure, true},
+    {"aperture", test_aperture, true}, {"hold", test_hold, true},
 };
 
 int main(int argc, char **argv) {

@@ -2,6 +2,7 @@
 #include "invalidation.hpp"
 
 #include "brgpu/hw/regs.h"
+#include "faults.hpp"
 
 namespace brgpu::model {
 
@@ -35,6 +36,15 @@ uint32_t Invalidation::completed() const {
     return completed_;
 }
 
+void Invalidation::invalidate(uint32_t kind, uint16_t vm) {
+    if (kind == BRGPU_TLB_RANGE)
+        mmu_.tlb().invalidate_range(vm, address_, length_);
+    else if (kind == BRGPU_TLB_VM)
+        mmu_.tlb().invalidate_vm(vm);
+    else
+        mmu_.tlb().invalidate_all();
+}
+
 void Invalidation::command(uint32_t value) {
     uint32_t kind = value & 0xff;
     auto vm = static_cast<uint16_t>(value >> 8 & 0xffff);
@@ -43,12 +53,8 @@ void Invalidation::command(uint32_t value) {
         return;
     {
         std::lock_guard lock(mutex_);
-        if (kind == BRGPU_TLB_RANGE)
-            mmu_.tlb().invalidate_range(vm, address_, length_);
-        else if (kind == BRGPU_TLB_VM)
-            mmu_.tlb().invalidate_vm(vm);
-        else
-            mmu_.tlb().invalidate_all();
+        if (!take_one(lose_invalidations))
+            invalidate(kind, vm);
         issued_++;
         // Whoever floods the register waits for one and the same moment.
         uint64_t epoch = points_.advance();

@@ -4,6 +4,7 @@
 #ifndef BRGPU_MODEL_INVALIDATION_HPP
 #define BRGPU_MODEL_INVALIDATION_HPP
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -33,11 +34,16 @@ class Invalidation {
     void progress();
     void reset();
 
+    // A fault on demand: the next commands complete, but invalidate nothing.
+    std::atomic<uint32_t> lose_invalidations{0};
+
   private:
     struct Pending {
         uint64_t epoch;
         bool event;
     };
+
+    void invalidate(uint32_t kind, uint16_t vm); // mutex_ is held
 
     SafePoints &points_;
     Mmu &mmu_;

@@ -169,6 +169,17 @@ struct Properties::Rows {
         return show_count(card.events_.lose_interrupts.load());
     }
 
+    static std::string set_lost_invalidations(Card &card, std::string_view value) {
+        auto count = parse_count(value);
+        if (!count)
+            return want_count;
+        card.invalidation_.lose_invalidations.store(*count);
+        return {};
+    }
+    static std::string get_lost_invalidations(Card &card) {
+        return show_count(card.invalidation_.lose_invalidations.load());
+    }
+
     static std::string set_slow_dma(Card &card, std::string_view value) {
         auto us = parse_number(value);
         if (!us || *us > 1'000'000)
@@ -249,6 +260,8 @@ const Properties::Row Properties::Rows::table[] = {
     {"fault-read-index", "count: the next read indices written to memory are wrong",
      set_count<&FaultInjector::corrupt_read_indices>,
      get_count<&FaultInjector::corrupt_read_indices>},
+    {"fault-lost-invalidation", "count: the next TLB invalidations complete without any effect",
+     set_lost_invalidations, get_lost_invalidations},
     {"fault-lost-interrupt", "count: the next interrupts get lost", set_lost_interrupts,
      get_lost_interrupts},
     {"fault-all-ones", "count of register reads, or \"on\": the card has fallen off the bus",

@@ -130,6 +130,14 @@ TEST_F(Mmu, MappingsStayUntilTheyAreInvalidated) {
     run({signal(va, 4)});
     EXPECT_EQ(card.vram64(0x3000), 3u);
     EXPECT_EQ(card.vram64(0x5000), 4u);
+    // One that gets lost on demand completes and does nothing.
+    tables.map_vram(va, 0x3000);
+    card.set("fault-lost-invalidation", "1");
+    card.invalidate(BRGPU_TLB_RANGE | 5 << 8, va, 4096);
+    EXPECT_EQ(card.get("fault-lost-invalidation"), "0");
+    run({signal(va, 4)});
+    EXPECT_EQ(card.vram64(0x3000), 3u);
+    tables.map_vram(va, 0x5000);
     // Removed: still there until the VM, or all, is invalidated.
     tables.set(va, 0);
     run({signal(va, 5)});

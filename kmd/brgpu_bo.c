@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/dma-buf.h>
 #include <linux/slab.h>
 
 #include <drm/drm_gem.h>
@@ -163,9 +164,17 @@ static void bo_destroy(struct ttm_buffer_object *tbo)
 	spin_lock(&brgpu->owners_lock);
 	list_del_init(&bo->owner_link);
 	spin_unlock(&brgpu->owners_lock);
-	/* Not earlier: TTM holds the exporter's reservation while it takes a buffer down. */
+	/* One that never got there may be destroyed with its reservation held. */
+	if (!list_empty(&bo->import_link)) {
+		mutex_lock(&brgpu->shown_lock);
+		list_del(&bo->import_link);
+		mutex_unlock(&brgpu->shown_lock);
+	}
 	if (tbo->base.import_attach)
-		drm_prime_gem_destroy(&tbo->base, NULL);
+		dma_buf_detach(bo->import_dmabuf, tbo->base.import_attach);
+	/* Not earlier: TTM holds the exporter's reservation while it takes a buffer down. */
+	if (bo->import_dmabuf)
+		dma_buf_put(bo->import_dmabuf);
 	drm_gem_object_release(&tbo->base);
 	if (bo->vm_resv_obj)
 		drm_gem_object_put(bo->vm_resv_obj);
@@ -205,6 +214,7 @@ struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_
 	bo->flags = params->flags;
 	INIT_LIST_HEAD(&bo->owner_link);
 	INIT_LIST_HEAD(&bo->holders);
+	INIT_LIST_HEAD(&bo->import_link);
 	bo->ttm.base.funcs = &brgpu_bo_gem_funcs;
 	bo->ttm.bdev = &brgpu->ttm;
 	drm_gem_private_object_init(&brgpu->drm, &bo->ttm.base, params->size);

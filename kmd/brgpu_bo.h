@@ -9,6 +9,7 @@
 struct brgpu_device;
 struct brgpu_file;
 struct brgpu_vm;
+struct dma_buf;
 struct drm_gem_object;
 
 struct brgpu_bo {
@@ -19,6 +20,9 @@ struct brgpu_bo {
 	struct drm_gem_object *vm_resv_obj;
 	/* prime_holder: other drivers and cards that hold it. Protected by the reservation. */
 	struct list_head holders;
+	/* Of an import: a reference, for its reservation is this one's too, to the very end. */
+	struct dma_buf *import_dmabuf;
+	struct list_head import_link;	/* brgpu_device.imports */
 	struct list_head owner_link;	/* brgpu_file.bos of its creator, while that is open */
 };
 
@@ -80,6 +84,8 @@ const char *brgpu_prime_no_peer_dma(void);
 void brgpu_prime_moving(struct brgpu_bo *bo);
 /* Other drivers or cards hold it. */
 bool brgpu_prime_is_attached(struct brgpu_bo *bo);
+/* The card has gone: it is shown no buffers of others any more. */
+void brgpu_prime_revoke(struct brgpu_device *brgpu);
 /* The mapping of an import, for TTM. */
 int brgpu_prime_map_import(struct ttm_buffer_object *tbo);
 void brgpu_prime_unmap_import(struct ttm_buffer_object *tbo);

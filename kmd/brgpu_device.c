@@ -124,6 +124,8 @@ static void device_release(struct drm_device *drm, void *data)
 	destroy_workqueue(brgpu->sched_wq);
 	ida_destroy(&brgpu->slot_ida);
 	xa_destroy(&brgpu->vms);
+	brgpu_dma_fini(brgpu);
+	mutex_destroy(&brgpu->shown_lock);
 	mutex_destroy(&brgpu->reset_lock);
 }
 
@@ -183,6 +185,10 @@ int brgpu_device_init(struct brgpu_device *brgpu)
 	spin_lock_init(&brgpu->slots_lock);
 	spin_lock_init(&brgpu->sensors_lock);
 	spin_lock_init(&brgpu->owners_lock);
+	mutex_init(&brgpu->shown_lock);
+	INIT_LIST_HEAD(&brgpu->userptrs);
+	INIT_LIST_HEAD(&brgpu->imports);
+	brgpu_dma_init(brgpu);
 	mutex_init(&brgpu->reset_lock);
 	init_waitqueue_head(&brgpu->mem_wq);
 	ida_init(&brgpu->slot_ida);

@@ -27,6 +27,7 @@
 #include "brgpu_compat.h"
 #include "brgpu_core_ident.h"
 #include "brgpu_core_uapi.h"
+#include "brgpu_dma.h"
 #include "brgpu_doorbell.h"
 #include "brgpu_fw.h"
 #include "brgpu_irq.h"
@@ -48,6 +49,7 @@ struct brgpu_vm;
  *
  * 1. brgpu_vm.lock (mutex): the order of a VM's binds and submissions.
  * 2. dma_resv of VMs and buffers, through drm_exec.
+ *    brgpu_userptrs.notifier_lock (rwsem) inside it; reclaim takes that, and waits for fences.
  * 3. brgpu_vram_mgr.lock (mutex): the VRAM allocator. Reclaim does not take it.
  * 4. brgpu_migrate.lock (mutex): the kernel's copy queue. Taken from TTM's move.
  * 5. brgpu_userqs.lock (mutex): which user queues have slots, and their commands. As below.
@@ -58,6 +60,7 @@ struct brgpu_vm;
  *    brgpu_tlb.lock are fence locks; none of these is held while another is taken, but for
  *    slots_lock's readers, who use RCU.
  *
+ * brgpu_device.shown_lock (mutex) is taken outside of 2, when the card goes, and otherwise alone.
  * These stand alone, and are never held together with those above: brgpu_mbox.lock (mutex);
  * brgpu_device.doorbells_sem, and inside it brgpu_doorbells.lock (mutex), which are taken by page
  * faults, so inside mmap_lock; brgpu_save_space.lock (mutex), but for brgpu_tlb.lock inside it.
@@ -98,6 +101,7 @@ struct brgpu_device {
 	resource_size_t vram_phys;
 	u64 vram_mapped;	/* bytes behind vram: what BAR and card both have */
 
+	struct brgpu_dma dma;
 	struct ttm_device ttm;
 	struct brgpu_vram_mgr vram_mgr;
 	struct brgpu_irq irq;
@@ -125,6 +129,10 @@ struct brgpu_device {
 	struct ida slot_ida;
 	/* Protects brgpu_file.bos of all files. Innermost. */
 	spinlock_t owners_lock;
+	/* Protects the lists below. Outside of reservations and of brgpu_userptrs.notifier_lock. */
+	struct mutex shown_lock;
+	struct list_head userptrs;	/* brgpu_userptr: memory of processes that it is shown */
+	struct list_head imports;	/* brgpu_bo: of other drivers and cards */
 
 	/* VMs by their hardware id: for faults. */
 	struct xarray vms;

@@ -400,7 +400,7 @@ struct brgpu_hwq *brgpu_hwq_create(struct brgpu_device *brgpu,
 	}
 	hwq->slot = slot;
 
-	hwq->cpu = dma_alloc_coherent(brgpu->drm.dev, HWQ_BYTES, &hwq->dma, GFP_KERNEL);
+	hwq->cpu = brgpu_dma_alloc(brgpu, HWQ_BYTES, &hwq->dma);
 	if (!hwq->cpu) {
 		ret = -ENOMEM;
 		goto err_slot;
@@ -444,7 +444,7 @@ void brgpu_hwq_destroy(struct brgpu_hwq *hwq)
 	synchronize_rcu();
 	cancel_work_sync(&hwq->error_work);
 
-	dma_free_coherent(brgpu->drm.dev, HWQ_BYTES, hwq->cpu, hwq->dma);
+	brgpu_dma_free(brgpu, HWQ_BYTES, hwq->cpu);
 	ida_free(&brgpu->slot_ida, hwq->slot);
 	kfree(hwq);
 }

@@ -3,9 +3,11 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 
+#include "brgpu_bo.h"
 #include "brgpu_device.h"
 #include "brgpu_hwmon.h"
 #include "brgpu_pci.h"
+#include "brgpu_userptr.h"
 
 static int pci_map_bars(struct brgpu_device *brgpu, struct pci_dev *pdev)
 {
@@ -87,7 +89,11 @@ static void brgpu_pci_remove(struct pci_dev *pdev)
 	 */
 	drm_dev_unplug(&brgpu->drm);
 	brgpu_device_stop(brgpu);
+	/* What clients keep must not be mapped any more when an IOMMU lets go of the card. */
+	brgpu_userptrs_revoke(brgpu);
+	brgpu_prime_revoke(brgpu);
 	ttm_device_clear_dma_mappings(&brgpu->ttm);
+	brgpu_dma_revoke(brgpu);
 	pci_clear_master(pdev);
 }
 

@@ -405,6 +405,8 @@ struct drm_gem_object *brgpu_prime_import(struct drm_device *drm, struct dma_buf
 	dma_resv_unlock(params.import_resv);
 	if (IS_ERR(bo))
 		return ERR_CAST(bo);
+	get_dma_buf(dmabuf);
+	bo->import_dmabuf = dmabuf;
 	gem = &bo->ttm.base;
 	attach = dma_buf_dynamic_attach(dmabuf, drm->dev, &prime_importer_ops, gem);
 	if (IS_ERR(attach)) {
@@ -413,9 +415,27 @@ struct drm_gem_object *brgpu_prime_import(struct drm_device *drm, struct dma_buf
 		drm_gem_object_put(gem);
 		return ERR_CAST(attach);
 	}
-	get_dma_buf(dmabuf);
 	gem->import_attach = attach;
+	mutex_lock(&to_brgpu(drm)->shown_lock);
+	list_add_tail(&bo->import_link, &to_brgpu(drm)->imports);
+	mutex_unlock(&to_brgpu(drm)->shown_lock);
 	return gem;
+}
+
+void brgpu_prime_revoke(struct brgpu_device *brgpu)
+{
+	struct brgpu_bo *bo;
+
+	mutex_lock(&brgpu->shown_lock);
+	list_for_each_entry(bo, &brgpu->imports, import_link) {
+		struct dma_resv *resv = bo->ttm.base.resv;
+
+		/* Also of one on its way out; what runs has ended with the card. */
+		dma_resv_lock(resv, NULL);
+		brgpu_prime_unmap_import(&bo->ttm);
+		dma_resv_unlock(resv);
+	}
+	mutex_unlock(&brgpu->shown_lock);
 }
 
 BRGPU_IMPORT_NS(DMA_BUF);

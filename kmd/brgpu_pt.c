@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/dma-mapping.h>
 #include <linux/slab.h>
 
 #include "brgpu_device.h"
@@ -8,11 +7,10 @@
 /**
  * DOC: page tables
  *
- * Tables lie in coherent system memory: the CPU fills them without going over the bus, they need no
+ * Tables lie in system memory: the CPU fills them without going over the bus, they need no
  * visible VRAM and are never in the way of an eviction; the device's walks pay for it, and its TLB
  * and large pages make them few. What the entries mean is in core/brgpu_core_pt.c; this file gives
- * memory. Not from a dma_pool: clients may keep tables after the device has left sysfs, which a
- * pool must not outlive.
+ * memory.
  */
 
 struct brgpu_pt_table *brgpu_pt_table_alloc(struct brgpu_device *brgpu, unsigned int level)
@@ -22,8 +20,7 @@ struct brgpu_pt_table *brgpu_pt_table_alloc(struct brgpu_device *brgpu, unsigned
 	if (!table)
 		return NULL;
 	INIT_LIST_HEAD(&table->link);
-	table->core.entries = dma_alloc_coherent(brgpu->drm.dev, BRGPU_PT_BYTES, &table->dma,
-						 GFP_KERNEL);
+	table->core.entries = brgpu_dma_alloc(brgpu, BRGPU_PT_BYTES, &table->dma);
 	if (!table->core.entries)
 		goto err_table;
 	table->core.address = table->dma;
@@ -37,8 +34,7 @@ struct brgpu_pt_table *brgpu_pt_table_alloc(struct brgpu_device *brgpu, unsigned
 	return table;
 
 err_entries:
-	dma_free_coherent(brgpu->drm.dev, BRGPU_PT_BYTES, table->core.entries,
-			  table->dma);
+	brgpu_dma_free(brgpu, BRGPU_PT_BYTES, table->core.entries);
 err_table:
 	kfree(table);
 	return NULL;
@@ -46,8 +42,7 @@ err_table:
 
 void brgpu_pt_table_free(struct brgpu_device *brgpu, struct brgpu_pt_table *table)
 {
-	dma_free_coherent(brgpu->drm.dev, BRGPU_PT_BYTES, table->core.entries,
-			  table->dma);
+	brgpu_dma_free(brgpu, BRGPU_PT_BYTES, table->core.entries);
 	kfree(table->core.children);
 	kfree(table);
 }

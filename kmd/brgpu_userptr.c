@@ -58,7 +58,8 @@ static void userptr_unmap_dma(struct brgpu_userptr *userptr)
 		return;
 	userptr->mapped = false;
 	dma_unmap_sgtable(userptr->vm->brgpu->drm.dev, &userptr->sgt,
-			  userptr->write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE, 0);
+			  userptr->write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE,
+			  DMA_ATTR_SKIP_CPU_SYNC);
 }
 
 static bool userptr_invalidate(struct mmu_interval_notifier *notifier,
@@ -96,6 +97,9 @@ static void userptr_release_work(struct work_struct *work)
 	struct brgpu_userptr *userptr = container_of(work, struct brgpu_userptr, release_work);
 	struct brgpu_vm *vm = userptr->vm;
 
+	mutex_lock(&vm->brgpu->shown_lock);
+	list_del(&userptr->device_link);
+	mutex_unlock(&vm->brgpu->shown_lock);
 	/* Waits for an invalidation under way; none comes after it. */
 	mmu_interval_notifier_remove(&userptr->notifier);
 	spin_lock(&vm->userptrs.lock);
@@ -153,6 +157,9 @@ struct brgpu_userptr *brgpu_userptr_create(struct brgpu_vm *vm, u64 start, u64 b
 		kfree(userptr);
 		return ERR_PTR(ret);
 	}
+	mutex_lock(&vm->brgpu->shown_lock);
+	list_add_tail(&userptr->device_link, &vm->brgpu->userptrs);
+	mutex_unlock(&vm->brgpu->shown_lock);
 	return userptr;
 }
 
@@ -210,7 +217,7 @@ int brgpu_userptr_populate(struct brgpu_userptr *userptr)
 	unsigned long *pfns, seq, i;
 	struct page **pages;
 	struct sg_table sgt;
-	int ret;
+	int ret, idx;
 
 	lockdep_assert_held(&userptr->vm->lock);
 	if (READ_ONCE(userptr->mapped))
@@ -248,8 +255,14 @@ int brgpu_userptr_populate(struct brgpu_userptr *userptr)
 			sg_free_table(&sgt);
 			continue;
 		}
-		ret = dma_map_sgtable(dev, &sgt,
-				      userptr->write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE, 0);
+		ret = -ENODEV;
+		if (drm_dev_enter(&userptr->vm->brgpu->drm, &idx)) {
+			/* The card snoops; the same page may be shown to it twice. */
+			ret = dma_map_sgtable(dev, &sgt,
+					      userptr->write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE,
+					      DMA_ATTR_SKIP_CPU_SYNC);
+			drm_dev_exit(idx);
+		}
 		if (!ret) {
 			if (userptr->write)
 				userptr_mark_dirty(pages, count);
@@ -269,6 +282,19 @@ put_mm:
 	return ret;
 }
 
+void brgpu_userptrs_revoke(struct brgpu_device *brgpu)
+{
+	struct brgpu_userptr *userptr;
+
+	mutex_lock(&brgpu->shown_lock);
+	list_for_each_entry(userptr, &brgpu->userptrs, device_link) {
+		down_write(&userptr->vm->userptrs.notifier_lock);
+		userptr_unmap_dma(userptr);
+		up_write(&userptr->vm->userptrs.notifier_lock);
+	}
+	mutex_unlock(&brgpu->shown_lock);
+}
+
 #else /* !BRGPU_USERPTR_SUPPORTED: the feature bit is not set, nobody gets past the check of it */
 
 struct brgpu_userptr *brgpu_userptr_create(struct brgpu_vm *vm, u64 start, u64 bytes, bool write)
@@ -283,6 +309,10 @@ void brgpu_userptr_put(struct brgpu_userptr *userptr)
 int brgpu_userptr_populate(struct brgpu_userptr *userptr)
 {
 	return -EOPNOTSUPP;
+}
+
+void brgpu_userptrs_revoke(struct brgpu_device *brgpu)
+{
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
+struct brgpu_device;
 struct brgpu_vm;
 
 /* Whether this kernel tells drivers what happens to a process's memory and gives them its pages. */
@@ -50,10 +51,13 @@ struct brgpu_userptr {
 	bool mapped;
 	struct list_head invalid_link;	/* vm->userptrs.invalid */
 	struct list_head call_link;	/* of the call that holds vm->lock */
+	struct list_head device_link;	/* brgpu_device.userptrs */
 	struct work_struct release_work;
 };
 
 void brgpu_userptrs_init(struct brgpu_userptrs *userptrs);
+/* The card has gone: it is shown none of it any more. */
+void brgpu_userptrs_revoke(struct brgpu_device *brgpu);
 
 /* [start, start + bytes) of the calling process; checked for overflow and alignment. */
 struct brgpu_userptr *brgpu_userptr_create(struct brgpu_vm *vm, u64 start, u64 bytes, bool write);

@@ -109,8 +109,7 @@ struct brgpu_userq *brgpu_userq_create(struct brgpu_file *file, struct brgpu_vm 
 	INIT_WORK(&userq->look_work, brgpu_userq_look_work);
 	INIT_WORK(&userq->fault_work, brgpu_userq_fault_work);
 
-	userq->desc = dma_alloc_coherent(brgpu->drm.dev, sizeof(struct brgpu_hw_queue_desc),
-					 &userq->desc_dma, GFP_KERNEL);
+	userq->desc = brgpu_dma_alloc(brgpu, sizeof(struct brgpu_hw_queue_desc), &userq->desc_dma);
 	if (!userq->desc) {
 		ret = -ENOMEM;
 		goto err_free;
@@ -129,8 +128,7 @@ struct brgpu_userq *brgpu_userq_create(struct brgpu_file *file, struct brgpu_vm 
 err_save:
 	brgpu_save_area_destroy(brgpu, &userq->save);
 err_desc:
-	dma_free_coherent(brgpu->drm.dev, sizeof(struct brgpu_hw_queue_desc), userq->desc,
-			  userq->desc_dma);
+	brgpu_dma_free(brgpu, sizeof(struct brgpu_hw_queue_desc), userq->desc);
 err_free:
 	kfree(userq);
 	return ERR_PTR(ret);
@@ -194,8 +192,7 @@ void brgpu_userq_free(struct brgpu_userq *userq)
 	cancel_work_sync(&userq->look_work);
 	cancel_work_sync(&userq->fault_work);
 	brgpu_save_area_destroy(brgpu, &userq->save);
-	dma_free_coherent(brgpu->drm.dev, sizeof(struct brgpu_hw_queue_desc), userq->desc,
-			  userq->desc_dma);
+	brgpu_dma_free(brgpu, sizeof(struct brgpu_hw_queue_desc), userq->desc);
 	kfree(userq);
 }
 

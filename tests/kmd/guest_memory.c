@@ -620,7 +620,7 @@ static void test_fdinfo_evicted(void) {
 }
 
 /*
- * For mem_removal.sh: holds memory of every kind, says so, and lives on until its input ends. The
+ * For mem_iommu.sh: holds memory of every kind, says so, and lives on until its input ends. The
  * card may go meanwhile.
  */
 static void test_hold(void) {
@@ -658,7 +658,8 @@ static void test_hold(void) {
     const int ret = submit(c.fd, c.queue, COMMANDS_VA, 1, 0, 0);
     CHECK(ret == 0 || ret == -ENODEV);
     for (unsigned int i = 0; i < 3; i++)
-        bo_free(c.fd, &bos[i]);
+        CHECK_EQ(munmap(bos[i].map, bos[i].size), 0);
+    CHECK_EQ(close(c.fd), 0);
     printf("held\n");
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Buffers that are shared with another card, with another driver, and with memory of the machine,
- * on the real module. Run by tests/guest/mem_prime.sh, which gives two cards and loads vgem.
+ * on the real module. Run by tests/guest/mem_sharing.sh and mem_iommu.sh, which give two cards and
+ * load vgem.
  */
 #define _GNU_SOURCE /* memfd_create */
 #include "guest_ioctl.h"

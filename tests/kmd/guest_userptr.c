@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory of processes in VMs (BIND_MAP_USERPTR), on the real module: what the card sees when the
- * process changes its memory in every way that it can. Run by tests/guest/mem_userptr.sh.
+ * process changes its memory in every way that it can. Run by
+ * tests/guest/mem_sharing.sh and mem_iommu.sh.
  */
 #define _GNU_SOURCE /* mremap, memfd_create */
 #include "guest_ioctl.h"

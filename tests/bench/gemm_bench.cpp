@@ -45,6 +45,8 @@ void name_openblas_kernel(char **argv) {
                          : __builtin_cpu_is("amd")          ? "Zen"
                                                             : "Haswell";
     setenv("OPENBLAS_CORETYPE", kernel, 1);
+    // Its threads would spin on after each product, into our turn.
+    setenv("OPENBLAS_THREAD_TIMEOUT", "4", 0);
     execv("/proc/self/exe", argv);
     fmt::print(stderr, "gemm-bench: can't start itself anew: {}\n", std::strerror(errno));
     std::exit(1);
@@ -198,6 +200,7 @@ struct Options {
     bool json = false, cpu_time = false;
     std::vector<uint32_t> sizes{512, 1024, 2048, 4096};
     std::vector<std::string> only;
+    std::vector<uint32_t> threads;
     double seconds_each = 2;
 };
 
@@ -248,10 +251,12 @@ void run(const Options &options) {
     const std::string version = openblas_get_config();
     const std::string peer = fmt::format(
         "{} sgemm, {} kernel", version.substr(0, version.find(' ', 9)), openblas_get_corename());
-    const uint32_t all = std::max(1u, std::thread::hardware_concurrency());
-    std::vector<uint32_t> thread_counts{1};
-    if (all > 1)
-        thread_counts.push_back(all);
+    std::vector<uint32_t> thread_counts = options.threads;
+    if (thread_counts.empty()) {
+        thread_counts.push_back(1);
+        if (const uint32_t all = std::thread::hardware_concurrency(); all > 1)
+            thread_counts.push_back(all);
+    }
     auto results = nlohmann::json::array();
     if (!options.json)
         fmt::print("{:<6}{:>6}{:>9}{:>12}{:>12}{:>8}   of {}\n", "type", "size", "threads",
@@ -290,6 +295,8 @@ int main(int argc, char **argv) {
     app.add_option("--size", options.sizes, "edge of the square matrices (512 1024 2048 4096)")
         ->check(CLI::Range(1u, 16384u));
     app.add_option("--type", options.only, "only these of f32 tf32 f16 bf16 i8");
+    app.add_option("--threads", options.threads, "numbers of threads (1 and all processors)")
+        ->check(CLI::Range(1u, 16u));
     app.add_option("--seconds", options.seconds_each, "time for each pair of figures (2)");
     CLI11_PARSE(app, argc, argv);
     try {

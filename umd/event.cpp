@@ -41,7 +41,7 @@ void Event::wait(uint64_t timeout_ns) {
     auto progress = mark(&serial);
     if (!progress)
         return;
-    if (!progress->wait(serial, deadline_after(timeout_ns)))
+    if (!progress->wait(serial, deadline_after(timeout_ns), false))
         raise(BRGPU_ERROR_TIMEOUT,
               "brgpu: an event behind submission %llu of its queue was not reached in %.3f s",
               static_cast<unsigned long long>(serial - 1), static_cast<double>(timeout_ns) * 1e-9);

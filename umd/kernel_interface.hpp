@@ -39,6 +39,10 @@ class KernelInterface {
         *doorbell = 1;
     }
 
+    // The bytes of a buffer where the CPU reaches them as fast as the card does, so that copies
+    // needn't go through the card; null else. Valid as long as the buffer.
+    virtual std::byte *memory_of(uint32_t handle) noexcept;
+
     virtual brgpu_backend backend() const noexcept = 0;
     virtual int fd() const noexcept { return -1; }
     virtual std::string node() const { return {}; }

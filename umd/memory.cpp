@@ -127,6 +127,11 @@ uint64_t Memory::wait_host(uint64_t offset, uint32_t compare, uint64_t value, ui
     }
 }
 
+std::byte *Memory::direct() noexcept {
+    std::call_once(asked_direct_, [this] { direct_ = device_->kernel().memory_of(handle_); });
+    return direct_;
+}
+
 uint64_t Memory::wait(uint64_t offset, uint32_t compare, uint64_t value, uint64_t mask,
                       int64_t deadline_ns, bool *reached) {
     if (host_)

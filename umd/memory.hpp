@@ -40,6 +40,8 @@ class Memory : public std::enable_shared_from_this<Memory> {
     void unmap_cpu();
     // Null when nobody has mapped it.
     void *cpu_pointer() const noexcept;
+    // KernelInterface::memory_of(), asked once.
+    std::byte *direct() noexcept;
 
     uint64_t wait(uint64_t offset, uint32_t compare, uint64_t value, uint64_t mask,
                   int64_t deadline_ns, bool *reached);
@@ -68,6 +70,8 @@ class Memory : public std::enable_shared_from_this<Memory> {
     void *host_ = nullptr;
     mutable std::mutex lock_; // cpu_, borrowed_
     void *cpu_ = nullptr;
+    std::byte *direct_ = nullptr;
+    std::once_flag asked_direct_;
     std::unique_ptr<brgpu_memory, DeleteHandle> borrowed_;
 };
 

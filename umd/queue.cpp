@@ -18,8 +18,12 @@ constexpr uint64_t staging_bytes = 4 << 20;
 // While a kernel runs, its printf output is looked for this often.
 constexpr uint64_t printf_poll_ns = 50000000;
 constexpr size_t runs_a_call = DRM_BRGPU_MAX_COMMANDS - 2; // two are the queue's own
-constexpr size_t idle_lists_kept = 8;
 constexpr uint32_t default_poll_us = 50;
+constexpr size_t idle_lists_kept = 64;
+// Launches that may be under way before one waits for half of them, and how long at most: what
+// holds the queue up may be this very thread's to signal.
+constexpr size_t launches_ahead = 64;
+constexpr uint64_t launch_patience_ns = 1000000;
 
 unsigned long long number(uint64_t value) {
     return value;
@@ -177,8 +181,10 @@ uint64_t Queue::submit_locked(std::span<const drm_brgpu_command> runs, std::span
     const uint64_t serial = serial_ + 1;
     bool first = true;
     do {
-        std::vector<drm_brgpu_command> commands;
-        std::vector<drm_brgpu_sync> syncs;
+        auto &commands = commands_;
+        auto &syncs = syncs_;
+        commands.clear();
+        syncs.clear();
         if (first) {
             if (generation != code_generation_ && class_ == DRM_BRGPU_QUEUE_COMPUTE)
                 commands.push_back({progress_->code_packet(), 1, 0});
@@ -214,6 +220,11 @@ uint64_t Queue::submit_locked(std::span<const drm_brgpu_command> runs, std::span
     } while (!runs.empty());
     code_generation_ = generation;
     serial_ = serial;
+    if (!signals.empty()) {
+        last_signalling_ = serial;
+        if (first_signalling_ == 0)
+            first_signalling_ = serial;
+    }
     for (const Point &signal : signals)
         signal.timeline->note_producer(progress_, serial, signal.value);
     return serial;
@@ -225,13 +236,12 @@ void Queue::print_locked(bool all) {
             ring->print(printf_, printf_user_, all || progress_->succeeded(work.serial));
 }
 
-void Queue::retire_locked() {
+void Queue::retire_locked(bool ask) {
     // Submissions end in order.
-    size_t ended = 0;
-    while (ended < in_flight_.size() && progress_->finished(in_flight_[ended].serial))
-        ++ended;
-    for (size_t i = 0; i < ended; ++i) {
-        InFlight &work = in_flight_[i];
+    while (!in_flight_.empty()) {
+        InFlight &work = in_flight_.front();
+        if (!progress_->succeeded(work.serial) && !(ask && progress_->finished(work.serial)))
+            return;
         if (const auto &ring = work.commands->printf_ring()) {
             ring->print(printf_, printf_user_, true);
             // Not while another queue already runs the list again.
@@ -240,13 +250,18 @@ void Queue::retire_locked() {
         }
         if (work.transient && idle_lists_.size() < idle_lists_kept)
             idle_lists_.push_back(std::move(work.commands));
+        in_flight_.pop_front();
     }
-    in_flight_.erase(in_flight_.begin(), in_flight_.begin() + static_cast<ptrdiff_t>(ended));
 }
 
 std::shared_ptr<Commands> Queue::take_list_locked() {
     if (idle_lists_.empty())
-        retire_locked();
+        retire_locked(false);
+    if (idle_lists_.empty() && in_flight_.size() >= launches_ahead) {
+        progress_->wait(in_flight_[in_flight_.size() / 2].serial,
+                        deadline_after(launch_patience_ns), false);
+        retire_locked(true);
+    }
     if (idle_lists_.empty())
         return std::make_shared<Commands>(vm_);
     auto list = std::move(idle_lists_.back());
@@ -271,7 +286,7 @@ uint64_t Queue::submit(std::span<const std::shared_ptr<Commands>> commands,
         runs.insert(runs.end(), list.runs().begin(), list.runs().end());
     }
     // Its printf ring starts anew: the last submission's output must be out.
-    retire_locked();
+    retire_locked(true);
     const uint64_t serial = submit_locked(runs, waits, signals);
     for (const auto &list : commands) {
         list->note_submitted(progress_, serial);
@@ -319,7 +334,7 @@ void Queue::wait_for(const std::shared_ptr<QueueProgress> &progress, uint64_t se
 
 void Queue::wait(uint64_t serial, uint64_t timeout_ns) {
     const uint64_t start = monotonic_ns();
-    bool prints = false;
+    bool prints = false, signals;
     {
         std::lock_guard lock(lock_);
         if (serial > serial_)
@@ -330,6 +345,7 @@ void Queue::wait(uint64_t serial, uint64_t timeout_ns) {
             serial = serial_;
         for (const InFlight &work : in_flight_)
             prints = prints || work.commands->printf_ring() != nullptr;
+        signals = first_signalling_ && first_signalling_ <= serial;
     }
     const int64_t deadline = deadline_after(timeout_ns);
     bool done = serial == 0;
@@ -337,7 +353,7 @@ void Queue::wait(uint64_t serial, uint64_t timeout_ns) {
         int64_t until = deadline;
         if (prints)
             until = std::min(deadline, deadline_after(printf_poll_ns));
-        done = progress_->wait(serial, until);
+        done = progress_->wait(serial, until, signals);
         if (prints) {
             std::lock_guard lock(lock_);
             print_locked(false);
@@ -355,7 +371,9 @@ void Queue::wait(uint64_t serial, uint64_t timeout_ns) {
     }
     {
         std::lock_guard lock(lock_);
-        retire_locked();
+        if (signals)
+            first_signalling_ = last_signalling_ <= serial ? 0 : serial + 1;
+        retire_locked(true);
     }
     progress_->check(serial);
 }
@@ -403,7 +421,34 @@ void Queue::transfer(uint64_t bytes, uint64_t timeout_ns, Addresses addresses, B
     }
 }
 
+std::byte *Queue::direct(uint64_t address, uint64_t bytes, uint32_t access,
+                         std::shared_ptr<Memory> *keeper) {
+    if (bytes == 0)
+        return nullptr;
+    {
+        std::lock_guard lock(lock_);
+        if (!progress_->succeeded(serial_))
+            return nullptr;
+    }
+    auto mapping = vm_->find(address);
+    if (!mapping || !mapping->memory || (mapping->access & access) != access)
+        return nullptr;
+    const uint64_t offset = address - mapping->address;
+    if (mapping->size - offset < bytes)
+        return nullptr;
+    std::byte *base = mapping->memory->direct();
+    if (!base)
+        return nullptr;
+    *keeper = std::move(mapping->memory);
+    return base + mapping->offset + offset;
+}
+
 void Queue::upload(uint64_t dst, const void *src, uint64_t bytes, uint64_t timeout_ns) {
+    std::shared_ptr<Memory> keeper;
+    if (std::byte *to = direct(dst, bytes, BRGPU_ACCESS_W, &keeper)) {
+        std::memcpy(to, src, bytes);
+        return;
+    }
     auto *from = static_cast<const std::byte *>(src);
     transfer(
         bytes, timeout_ns, [&](uint64_t done) { return std::pair(dst + done, staging_.address()); },
@@ -412,6 +457,11 @@ void Queue::upload(uint64_t dst, const void *src, uint64_t bytes, uint64_t timeo
 }
 
 void Queue::download(void *dst, uint64_t src, uint64_t bytes, uint64_t timeout_ns) {
+    std::shared_ptr<Memory> keeper;
+    if (const std::byte *from = direct(src, bytes, BRGPU_ACCESS_R, &keeper)) {
+        std::memcpy(dst, from, bytes);
+        return;
+    }
     auto *to = static_cast<std::byte *>(dst);
     transfer(
         bytes, timeout_ns, [&](uint64_t done) { return std::pair(staging_.address(), src + done); },

@@ -6,6 +6,7 @@
 #define BRGPU_UMD_QUEUE_HPP
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -61,7 +62,12 @@ class Queue {
     uint64_t submit_user_locked(std::span<const drm_brgpu_command> runs,
                                 std::span<const Point> waits, std::span<const Point> signals,
                                 const brgpu_packet_wait *memory_wait);
-    void retire_locked();
+    // Takes what has ended out of in_flight_; ask: the kernel as well, which knows of failures.
+    void retire_locked(bool ask);
+    // Where the CPU may copy from or to by itself, in the queue's order: the bytes mapped at the
+    // address, and what keeps them. Null when the card has to copy.
+    std::byte *direct(uint64_t address, uint64_t bytes, uint32_t access,
+                      std::shared_ptr<Memory> *keeper);
     std::shared_ptr<Commands> take_list_locked();
     void print_locked(bool all);
     template <typename Addresses, typename Before, typename After>
@@ -79,9 +85,14 @@ class Queue {
     std::mutex lock_; // what follows, and the order of QUEUE_SUBMIT calls
     std::shared_ptr<QueueProgress> progress_;
     uint64_t serial_ = 0;
+    // Submissions that signal timelines and that nobody has waited for stand from the first to the
+    // second; 0: none.
+    uint64_t first_signalling_ = 0, last_signalling_ = 0;
     uint32_t code_generation_ = 0;
-    std::vector<InFlight> in_flight_;
+    std::deque<InFlight> in_flight_;
     std::vector<std::shared_ptr<Commands>> idle_lists_;
+    std::vector<drm_brgpu_command> commands_; // of a call, kept for their memory
+    std::vector<drm_brgpu_sync> syncs_;
     brgpu_printf_function printf_ = nullptr;
     void *printf_user_ = nullptr;
 };

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 
 #include "brgpu/hw/queue.h"
 #include "deadline.hpp"
@@ -18,10 +19,14 @@ constexpr uint64_t count_packet_offset = 64;
 constexpr uint64_t code_packet_offset = 128;
 constexpr uint64_t poll_forever = UINT32_MAX * uint64_t{1000};
 constexpr uint64_t poll_slice_ns = 20000000;
+// What a short kernel takes is looked for in memory: to sleep and be woken takes as long.
+constexpr uint64_t spin_ns = 10000;
 
 void relax() noexcept {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
+#else
+    std::this_thread::yield();
 #endif
 }
 } // namespace
@@ -62,9 +67,8 @@ bool QueueProgress::finished(uint64_t serial) {
     return succeeded(serial) || timeline_->value() >= serial;
 }
 
-bool QueueProgress::poll(uint64_t serial, int64_t deadline_ns) const noexcept {
-    // Who never sleeps asks now and then whether the queue still lives.
-    const uint64_t most = std::min(poll_ns_, poll_slice_ns), start = monotonic_ns();
+bool QueueProgress::poll(uint64_t serial, int64_t deadline_ns, uint64_t most) const noexcept {
+    const uint64_t start = monotonic_ns();
     for (unsigned i = 0; !succeeded(serial); ++i) {
         relax();
         if (i % 64)
@@ -78,7 +82,8 @@ bool QueueProgress::poll(uint64_t serial, int64_t deadline_ns) const noexcept {
 
 // For a user-mode queue. True: the submission has ended, well or not.
 bool QueueProgress::wait_memory(uint64_t serial, int64_t deadline_ns) {
-    while (!poll(serial, deadline_ns)) {
+    // Who never sleeps asks now and then whether the queue still lives.
+    while (!poll(serial, deadline_ns, std::min(poll_ns_, poll_slice_ns))) {
         drm_brgpu_wait_mem request = {};
         request.handle = page_.handle();
         request.compare = DRM_BRGPU_WAIT_GE | DRM_BRGPU_WAIT_QUEUE;
@@ -104,11 +109,13 @@ bool QueueProgress::wait_memory(uint64_t serial, int64_t deadline_ns) {
     return true;
 }
 
-bool QueueProgress::wait(uint64_t serial, int64_t deadline_ns) {
-    if (succeeded(serial))
-        return true;
+bool QueueProgress::wait(uint64_t serial, int64_t deadline_ns, bool signals) {
+    // With one processor nothing changes while this thread looks.
+    static const uint64_t spin = std::thread::hardware_concurrency() > 1 ? spin_ns : 0;
     if (user_mode())
-        return wait_memory(serial, deadline_ns);
+        return succeeded(serial) || wait_memory(serial, deadline_ns);
+    if (!signals && poll(serial, deadline_ns, spin))
+        return true;
     TimelinePoint point = {timeline_.get(), serial};
     return wait_points({&point, 1}, true, deadline_ns, nullptr);
 }

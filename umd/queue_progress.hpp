@@ -31,8 +31,9 @@ class QueueProgress {
     bool finished(uint64_t serial);
     // For a finished submission: throws when it failed, with the reason.
     void check(uint64_t serial);
-    // False: the deadline passed.
-    bool wait(uint64_t serial, int64_t deadline_ns);
+    // False: the deadline passed. signals: what the submission signals must have been signalled,
+    // too, which comes a moment after its success.
+    bool wait(uint64_t serial, int64_t deadline_ns, bool signals = true);
 
     brgpu_queue_state state();
     // From then on the queue can't be asked any more.
@@ -42,7 +43,8 @@ class QueueProgress {
 
   private:
     bool user_mode() const noexcept { return vm_->long_running(); }
-    bool poll(uint64_t serial, int64_t deadline_ns) const noexcept;
+    // Looks at memory for `most` nanoseconds.
+    bool poll(uint64_t serial, int64_t deadline_ns, uint64_t most) const noexcept;
     bool wait_memory(uint64_t serial, int64_t deadline_ns);
 
     std::shared_ptr<Vm> vm_;

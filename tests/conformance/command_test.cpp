@@ -179,6 +179,62 @@ TEST_F(Conformance, ValuesInMemoryHoldAndReleaseAQueue) {
     commands.reset();
 }
 
+// Far more launches than a queue takes at once, behind a word that the launching thread itself
+// stores.
+TEST_F(Conformance, LaunchesBehindAHeldQueueReturn) {
+    const Buffer word(vm, 4096, BRGPU_PLACEMENT_SYSTEM, BRGPU_MEMORY_CPU_VISIBLE);
+    const Buffer data(vm, 4096);
+    Commands hold(vm);
+    hold.wait_value(word.address(), BRGPU_COMPARE_GE, 1);
+    queue.submit(hold);
+    const Kernel kernel = CodeObject(vm, code()).kernel("add_one");
+    kernel.set(0, data);
+    kernel.set(1, uint32_t{1});
+    constexpr uint32_t launches = 700;
+    for (uint32_t i = 0; i < launches; ++i)
+        queue.launch(kernel, grid({1}, {1}));
+    EXPECT_EQ(launches + 1, queue.state().submitted);
+    *static_cast<volatile uint64_t *>(vm.cpu_pointer(word.address())) = 1;
+    queue.wait(0, timeout_ns);
+    std::vector<uint32_t> got(1);
+    queue.download(got, data);
+    EXPECT_EQ(launches, got[0]);
+}
+
+TEST_F(Conformance, TransfersKeepTheQueuesOrder) {
+    const Buffer word(vm, 4096, BRGPU_PLACEMENT_SYSTEM, BRGPU_MEMORY_CPU_VISIBLE);
+    const Buffer data(vm, 4096);
+    Commands held(vm);
+    held.wait_value(word.address(), BRGPU_COMPARE_GE, 1);
+    held.fill(data.address(), uint32_t{5}, 4096, BRGPU_COMMAND_ORDERED);
+    queue.submit(held);
+    std::atomic<bool> uploaded{false};
+    std::thread uploads([&] {
+        queue.upload(data, std::vector<uint32_t>(512, 9), timeout_ns);
+        uploaded = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_FALSE(uploaded) << "it came before work that had been submitted earlier";
+    *static_cast<volatile uint64_t *>(vm.cpu_pointer(word.address())) = 1;
+    uploads.join();
+    std::vector<uint32_t> got(1024);
+    queue.download(got, data, timeout_ns);
+    for (size_t i = 0; i < got.size(); ++i)
+        ASSERT_EQ(i < 512 ? 9u : 5u, got[i]) << i;
+}
+
+// What a submission signals is seen as signalled once it has been waited for.
+TEST_F(Conformance, TimelinesShowWhatHasBeenWaitedFor) {
+    const Timeline timeline(device);
+    Commands commands(vm);
+    commands.barrier();
+    for (uint64_t round = 1; round <= 200; ++round) {
+        const brgpu_timeline_point point = timeline.at(round);
+        queue.wait(queue.submit(commands, {}, {&point, 1}), timeout_ns);
+        ASSERT_EQ(round, timeline.value());
+    }
+}
+
 TEST_F(Conformance, EventsMeasureAndOrder) {
     const Event start(vm), end(vm);
     const Queue other(vm);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <ctime>
+#include <fstream>
 #include <thread>
+#include <unistd.h>
 
 #include "suite.hpp"
 
@@ -106,6 +108,68 @@ TEST_F(Conformance, EnumerationListsAnUsableCard) {
     EXPECT_EQ(BRGPU_SUCCESS, list[0].status) << list[0].detail;
     EXPECT_EQ(BRGPU_ERROR_INVALID_ARGUMENT, brgpu_enumerate(99, nullptr, &count));
     EXPECT_STATUS(BRGPU_ERROR_NO_DEVICE, Device::open(backend(), 63));
+}
+
+namespace {
+
+uint64_t resident_bytes() {
+    uint64_t total = 0, resident = 0;
+    std::ifstream("/proc/self/statm") >> total >> resident;
+    return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+double cpu_seconds() {
+    timespec time = {};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+} // namespace
+
+// A card in this process shows much memory and takes as much of the host's as is used.
+TEST(InProcess, MemoryIsThereOnceItIsUsed) {
+    if (backend() != BRGPU_BACKEND_MODEL)
+        GTEST_SKIP() << "the card's memory is not this process's";
+    constexpr uint64_t mib = 1 << 20, gib = 1 << 30;
+    const uint64_t before = resident_bytes();
+    auto info = sized<brgpu_device_open_info>();
+    info.backend = BRGPU_BACKEND_MODEL;
+    info.model_vram_bytes = 32 * gib;
+    const Device big = Device::open(info);
+    EXPECT_EQ(big.memory().at(0).total, 32 * gib);
+    const Vm vm(big);
+    const Queue queue(vm);
+    const Buffer buffer(vm, 16 * gib), other(vm, 12 * gib);
+    EXPECT_LT(resident_bytes(), before + 64 * mib);
+    // At both ends of it.
+    std::vector<std::byte> data(4 * mib, std::byte{7});
+    check(brgpu_queue_upload(queue.get(), buffer.address(), data.data(), data.size(), timeout_ns));
+    Commands commands(vm);
+    commands.fill(other.address() + 12 * gib - 4 * mib, uint32_t{5}, 4 * mib);
+    queue.wait(queue.submit(commands), timeout_ns);
+    EXPECT_LT(resident_bytes(), before + 96 * mib);
+}
+
+// Measured by the processor time of this process, which other programs don't change.
+TEST(InProcess, IdleCardsCostNoProcessorTime) {
+    if (backend() != BRGPU_BACKEND_MODEL)
+        GTEST_SKIP() << "the card is not in this process";
+    std::vector<Device> cards;
+    std::vector<Vm> vms;
+    std::vector<Queue> queues;
+    for (int i = 0; i < 8; ++i) {
+        cards.push_back(new_device());
+        vms.emplace_back(cards.back());
+        queues.emplace_back(vms.back());
+        Commands commands(vms.back());
+        commands.barrier();
+        queues.back().wait(queues.back().submit(commands), timeout_ns);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(100)); // let them come to rest
+    const double before = cpu_seconds();
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+    // One that spins takes two seconds.
+    EXPECT_LT(cpu_seconds() - before, 0.5) << "of eight cards in two seconds";
 }
 
 TEST_F(Conformance, EveryStatusHasAText) {

@@ -6,7 +6,6 @@
 #include <ctime>
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -75,20 +74,14 @@ int Card::dma_write(void *ctx, uint64_t addr, const void *buf, size_t len) {
 }
 
 void Card::raise_vector(void *ctx, unsigned) {
-    static_cast<Card *>(ctx)->wake();
+    auto *card = static_cast<Card *>(ctx);
+    card->interrupted_.store(true);
+    card->on_interrupt_();
 }
 
-void Card::wake() noexcept {
-    const uint64_t one = 1;
-    // Can only fail when the counter is full: then it is readable already.
-    [[maybe_unused]] const ssize_t written = write(interrupt_fd_, &one, sizeof(one));
-}
-
-Card::Card(const brgpu_device_open_info &info)
-    : library_(load_library()), arena_(std::make_unique<Arena>()) {
-    interrupt_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (interrupt_fd_ < 0)
-        raise(BRGPU_ERROR_SYSTEM, "brgpu: eventfd: %s", strerrordesc_np(errno));
+Card::Card(const brgpu_device_open_info &info, std::function<void()> on_interrupt)
+    : on_interrupt_(std::move(on_interrupt)), library_(load_library()),
+      arena_(std::make_unique<Arena>()) {
     try {
         create(info);
         enable_events();
@@ -97,7 +90,6 @@ Card::Card(const brgpu_device_open_info &info)
         event_memory_.reset();
         library_.destroy(model_);
         model_ = nullptr;
-        close(interrupt_fd_);
         throw;
     }
 }
@@ -106,7 +98,6 @@ Card::~Card() {
     library_.destroy(model_);
     arena_->set_on_release(nullptr);
     event_memory_.reset();
-    close(interrupt_fd_);
 }
 
 void Card::create(const brgpu_device_open_info &info) {
@@ -178,9 +169,6 @@ void Card::enable_events() {
 }
 
 void Card::drain_events() {
-    uint64_t count;
-    while (read(interrupt_fd_, &count, sizeof(count)) > 0) {
-    }
     for (unsigned cls = 0; cls < BRGPU_EVENT_CLASSES; ++cls) {
         brgpu_event_record record;
         while (brgpu_core_event_next(&event_rings_[cls], &record)) {

@@ -5,7 +5,9 @@
 #ifndef BRGPU_UMD_MODEL_MODEL_CARD_HPP
 #define BRGPU_UMD_MODEL_MODEL_CARD_HPP
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,8 +25,9 @@ namespace brgpu::umd::model {
 // Not thread safe but for what says so: the interface's lock.
 class Card {
   public:
-    // Throws: no library, bad configuration, firmware missing or refused.
-    explicit Card(const brgpu_device_open_info &info);
+    // Throws: no library, bad configuration, firmware missing or refused. on_interrupt is called by
+    // the card's threads: it must neither wait nor take the interface's lock.
+    Card(const brgpu_device_open_info &info, std::function<void()> on_interrupt);
     ~Card();
     Card(const Card &) = delete;
     Card &operator=(const Card &) = delete;
@@ -49,11 +52,10 @@ class Card {
     // Returns when no access uses an old translation of [start, end). False: the card is stuck.
     bool invalidate_tlb(uint32_t vm, uint64_t start, uint64_t end);
 
-    // Readable when the card has raised an interrupt (eventfd); any thread.
-    int interrupt_fd() const noexcept { return interrupt_fd_; }
-    // Makes interrupt_fd() readable; any thread.
-    void wake() noexcept;
+    // Whether the card has raised an interrupt since the last call; any thread.
+    bool take_interrupt() noexcept { return interrupted_.load() && interrupted_.exchange(false); }
     // Consumes what stands in the event rings; the records are hints, so only their presence tells.
+    // Until then the card raises no other interrupt.
     void drain_events();
     // Without waiting: asks the firmware for sensor values now and then, and takes its answers.
     void poll_sensors(uint64_t now_ns);
@@ -86,8 +88,9 @@ class Card {
     static int dma_write(void *ctx, uint64_t addr, const void *buf, size_t len);
     static void raise_vector(void *ctx, unsigned vector);
 
+    const std::function<void()> on_interrupt_;
+    std::atomic<bool> interrupted_{false};
     Library library_;
-    int interrupt_fd_ = -1;
     std::unique_ptr<Arena> arena_;
     brgpu_model *model_ = nullptr;
     int vram_fd_ = -1;

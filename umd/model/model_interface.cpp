@@ -3,13 +3,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 #include "../deadline.hpp"
 #include "../error.hpp"
@@ -23,8 +22,9 @@ namespace {
 constexpr unsigned mmap_shift = 40; // an mmap offset is handle << shift
 constexpr uint32_t most_vms = 256;  // of a file, as the kernel module's
 constexpr uint32_t most_queues = 256;
-constexpr int idle_poll_ms = 200;
-constexpr int busy_poll_ms = 5; // time-outs are watched this finely; completions wake by interrupt
+constexpr int64_t ms_ns = 1000000;
+constexpr int64_t idle_poll_ns = 200 * ms_ns;
+constexpr int64_t busy_poll_ns = 5 * ms_ns; // time-outs are watched this finely
 constexpr int64_t memory_poll_ns = 2000000;
 // The doorbells of user-mode queues: a page of BAR 4, and an mmap offset below those of buffers.
 constexpr uint32_t user_doorbell_page = 1;
@@ -32,10 +32,6 @@ constexpr uint64_t doorbell_offset = uint64_t{user_doorbell_page} * BRGPU_PAGE_B
 
 const std::byte *user_bytes(uint64_t address) {
     return reinterpret_cast<const std::byte *>(static_cast<uintptr_t>(address));
-}
-
-std::chrono::steady_clock::time_point time_point(int64_t deadline_ns) {
-    return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline_ns));
 }
 
 // One element of a user array, as copy_struct_from_user() would give it.
@@ -49,8 +45,9 @@ int read_element(const drm_brgpu_array &array, uint32_t index, Element *element)
 } // namespace
 
 ModelInterface::ModelInterface(const brgpu_device_open_info &info)
-    : card_(info), user_queues_(card_, card_.ident().queues - card_.ident().queues / 2,
-                                card_.ident().queues / 2),
+    : card_(info, [this] { interrupted(); }),
+      user_queues_(card_, card_.ident().queues - card_.ident().queues / 2,
+                   card_.ident().queues / 2),
       service_([this] { service(); }) {}
 
 ModelInterface::~ModelInterface() {
@@ -58,7 +55,7 @@ ModelInterface::~ModelInterface() {
         Lock lock(lock_);
         stopping_ = true;
     }
-    card_.wake();
+    service_bell_.ring();
     service_.join();
     signals_.clear();
     user_queues_.clear();
@@ -92,32 +89,54 @@ void ModelInterface::pump() {
         }
         changed = changed || again;
     } while (again);
+    bool backlog = !user_queues_.empty() || !signals_.empty();
+    for (const auto &[id, vm] : vms_)
+        backlog = backlog || vm->waiting();
+    for (const auto &[id, queue] : queues_)
+        backlog = backlog || queue->waiting();
+    backlog_.store(backlog);
     if (changed)
-        changed_.notify_all();
+        changed_.ring();
+}
+
+void ModelInterface::interrupted() {
+    if (!changed_.ring() && backlog_.load())
+        service_bell_.ring();
+}
+
+void ModelInterface::serve_interrupt() {
+    if (!card_.take_interrupt())
+        return;
+    card_.drain_events();
+    pump();
+}
+
+void ModelInterface::sleep(Lock &lock, uint32_t seen, int64_t deadline_ns) {
+    lock.unlock();
+    changed_.wait(seen, deadline_ns);
+    lock.lock();
+    serve_interrupt();
 }
 
 void ModelInterface::service() {
     for (;;) {
-        int timeout_ms = idle_poll_ms;
+        const uint32_t seen = service_bell_.number();
+        int64_t deadline = static_cast<int64_t>(monotonic_ns());
         {
             Lock lock(lock_);
             if (stopping_)
                 return;
-            timeout_ms = std::min(timeout_ms, user_queues_.look_ms());
-            for (auto &[id, queue] : queues_)
-                if (queue->busy())
-                    timeout_ms = busy_poll_ms;
+            if (card_.take_interrupt())
+                card_.drain_events();
+            pump();
             card_.poll_sensors(monotonic_ns());
+            service_rests_ = true;
+            for (auto &[id, queue] : queues_)
+                service_rests_ = service_rests_ && !queue->busy();
+            deadline += std::min(service_rests_ ? idle_poll_ns : busy_poll_ns,
+                                 user_queues_.look_ms() * ms_ns);
         }
-        pollfd interrupt = {card_.interrupt_fd(), POLLIN, 0};
-        const int ready = poll(&interrupt, 1, timeout_ms);
-        Lock lock(lock_);
-        if (ready > 0) {
-            card_.drain_events();
-            // WAIT_MEM looks again after every SIGNAL event.
-            changed_.notify_all();
-        }
-        pump();
+        service_bell_.wait(seen, deadline);
     }
 }
 
@@ -136,6 +155,7 @@ int ModelInterface::serve(unsigned long request, void *argument) {
     if (!argument)
         return -EFAULT;
     Lock lock(lock_);
+    serve_interrupt();
     switch (request) {
     case DRM_IOCTL_BRGPU_QUERY:
         return query(*static_cast<drm_brgpu_query *>(argument));
@@ -188,6 +208,7 @@ int ModelInterface::serve_syncobj(unsigned long request, void *argument, Lock &l
     case DRM_IOCTL_SYNCOBJ_RESET:
         return syncobjs_.reset(*static_cast<drm_syncobj_array *>(argument));
     case DRM_IOCTL_SYNCOBJ_QUERY:
+        pump(); // what has completed may not have been looked at yet
         return syncobjs_.query(*static_cast<drm_syncobj_timeline_array *>(argument));
     case DRM_IOCTL_SYNCOBJ_TRANSFER:
         return syncobjs_.transfer(*static_cast<drm_syncobj_transfer *>(argument));
@@ -225,16 +246,18 @@ int ModelInterface::serve_syncobj(unsigned long request, void *argument, Lock &l
     if (!first) {
         // Something may wait for what was signalled.
         pump();
-        changed_.notify_all();
+        changed_.ring();
         return ret;
     }
     for (;;) {
+        const uint32_t seen = changed_.number();
+        serve_interrupt();
         ret = syncobjs_.check_wait(handles, points, count, flags, first);
         if (ret != -EAGAIN)
             return ret;
         if (deadline <= static_cast<int64_t>(monotonic_ns()))
             return -ETIME;
-        changed_.wait_until(lock, time_point(deadline));
+        sleep(lock, seen, deadline);
     }
 }
 
@@ -295,6 +318,12 @@ void *ModelInterface::map(size_t bytes, uint64_t offset, int *error) noexcept {
     }
     madvise(pointer, bytes, MADV_DONTFORK);
     return pointer;
+}
+
+std::byte *ModelInterface::memory_of(uint32_t handle) noexcept {
+    Lock lock(lock_);
+    auto bo = bos_.find(handle);
+    return bo == bos_.end() ? nullptr : bo->second->cpu();
 }
 
 void ModelInterface::unmap(void *pointer, size_t bytes) noexcept {
@@ -427,7 +456,7 @@ int ModelInterface::vm_destroy(const drm_brgpu_vm_destroy &args) {
     if (vm->second->queues)
         return refuse("VM_DESTROY", -EBUSY, "it has queues");
     vms_.erase(vm);
-    changed_.notify_all();
+    changed_.ring();
     return 0;
 }
 
@@ -482,8 +511,13 @@ int ModelInterface::vm_bind(const drm_brgpu_vm_bind &args, Lock &lock) {
     pump();
     if (async)
         return 0;
-    changed_.wait(lock, [&] { return done->signalled; });
-    return done->error;
+    for (;;) {
+        const uint32_t seen = changed_.number();
+        serve_interrupt();
+        if (done->signalled)
+            return done->error;
+        sleep(lock, seen, INT64_MAX);
+    }
 }
 
 int ModelInterface::vm_get_state(drm_brgpu_vm_get_state &args) {
@@ -533,7 +567,8 @@ int ModelInterface::queue_create(drm_brgpu_queue_create &args) {
             return refuse("QUEUE_CREATE", error, "no memory for its state");
         args.queue_id = id;
         args.doorbell_offset = doorbell_offset;
-        card_.wake();
+        backlog_.store(true); // its interrupts are nobody's who waits
+        service_bell_.ring();
         return 0;
     }
     uint32_t slot = 0;
@@ -559,7 +594,7 @@ int ModelInterface::queue_destroy(const drm_brgpu_queue_destroy &args) {
     if (!queues_.erase(args.queue_id) && !user_queues_.destroy(args.queue_id))
         return refuse("QUEUE_DESTROY", -ENOENT, "no such queue");
     pump();
-    changed_.notify_all();
+    changed_.ring();
     return 0;
 }
 
@@ -591,10 +626,13 @@ int ModelInterface::queue_submit(const drm_brgpu_queue_submit &args) {
         return refuse("QUEUE_SUBMIT", -EIO, "the queue is stopped");
     job.waits = std::move(syncs.waits);
     job.signals = attach(syncs);
-    queue->second->submit(std::move(job));
-    pump();
-    // The service thread may sleep for long when nothing ran: time-outs are watched from now on.
-    card_.wake();
+    if (queue->second->submit(std::move(job)))
+        pump();
+    else if (queue->second->waiting())
+        backlog_.store(true);
+    // Time-outs are watched from now on.
+    if (std::exchange(service_rests_, false))
+        service_bell_.ring();
     return 0;
 }
 
@@ -610,6 +648,7 @@ int ModelInterface::queue_get_state(drm_brgpu_queue_get_state &args) {
     auto queue = queues_.find(args.queue_id);
     if (queue == queues_.end())
         return refuse("QUEUE_GET_STATE", -ENOENT, "no such queue");
+    pump();
     queue->second->get_state(args);
     return 0;
 }
@@ -630,6 +669,8 @@ int ModelInterface::wait_mem(drm_brgpu_wait_mem &args, Lock &lock) {
         return refuse("WAIT_MEM", -ENOENT, "no such queue");
     auto *word = reinterpret_cast<const uint64_t *>(bo->cpu() + args.offset);
     for (;;) {
+        const uint32_t seen = changed_.number();
+        serve_interrupt();
         // First this: what it wrote before it stopped is seen.
         const bool stopped = args.queue_id && is_stopped(args.queue_id).value_or(true);
         args.seen = __atomic_load_n(word, __ATOMIC_ACQUIRE);
@@ -640,8 +681,7 @@ int ModelInterface::wait_mem(drm_brgpu_wait_mem &args, Lock &lock) {
         const auto now = static_cast<int64_t>(monotonic_ns());
         if (args.deadline_ns <= now)
             return -ETIME;
-        changed_.wait_until(lock,
-                            time_point(std::min<int64_t>(args.deadline_ns, now + memory_poll_ns)));
+        sleep(lock, seen, std::min<int64_t>(args.deadline_ns, now + memory_poll_ns));
     }
 }
 

@@ -6,7 +6,7 @@
 #ifndef BRGPU_UMD_MODEL_MODEL_INTERFACE_HPP
 #define BRGPU_UMD_MODEL_MODEL_INTERFACE_HPP
 
-#include <condition_variable>
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "../kernel_interface.hpp"
+#include "model_bell.hpp"
 #include "model_queue.hpp"
 #include "model_syncobj.hpp"
 #include "model_user_queue.hpp"
@@ -31,6 +32,7 @@ class ModelInterface final : public KernelInterface {
     void *map(size_t bytes, uint64_t offset, int *error) noexcept override;
     void unmap(void *pointer, size_t bytes) noexcept override;
     void ring(volatile uint64_t *doorbell) noexcept override;
+    std::byte *memory_of(uint32_t handle) noexcept override;
     brgpu_backend backend() const noexcept override { return BRGPU_BACKEND_MODEL; }
     int inject(const char *property, const char *value, std::string *why) noexcept override;
 
@@ -68,13 +70,25 @@ class ModelInterface final : public KernelInterface {
     static std::vector<FenceRef> attach(const Syncs &syncs);
     // Looks at everything; wakes the waiters when something changed.
     void pump();
+    // Looks at everything if the card has interrupted.
+    void serve_interrupt();
+    // Lets go of the lock until something may have changed, at the latest at the deadline. `seen`
+    // is the number of changed_ from before the caller looked.
+    void sleep(Lock &lock, uint32_t seen, int64_t deadline_ns);
+    // By the card's threads.
+    void interrupted();
     int refuse(const char *call, int error, const char *why);
     void answer_device(drm_brgpu_query_device &answer);
     void answer_status(drm_brgpu_query_status &answer);
     void service();
 
-    std::mutex lock_; // everything below
-    std::condition_variable changed_;
+    // Who waits in a request sleeps on the first and serves the card's interrupts himself, which
+    // saves a hand-over between threads. The service thread sleeps on the second: it is called when
+    // there is work that nobody waits for, and looks for itself now and then.
+    Bell changed_, service_bell_;
+    std::atomic<bool> backlog_{false}; // something waits for what the card completes
+    std::mutex lock_;                  // everything below
+    bool service_rests_ = false;       // it sleeps for long: nothing ran
     Card card_;
     SyncobjTable syncobjs_;
     std::map<uint32_t, std::shared_ptr<Bo>> bos_;

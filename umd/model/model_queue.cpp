@@ -118,9 +118,12 @@ Queue::~Queue() {
         --vm_.queues;
 }
 
-void Queue::submit(Job job) {
+bool Queue::submit(Job job) {
     ++submitted_;
     waiting_.push_back(std::move(job));
+    const bool completed = complete();
+    emit();
+    return completed;
 }
 
 bool Queue::complete() {

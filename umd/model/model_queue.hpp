@@ -32,11 +32,15 @@ class Queue {
     Vm &vm() noexcept { return vm_; }
     uint32_t slot() const noexcept { return slot_; }
     bool stopped() const noexcept { return state_ != DRM_BRGPU_STATE_OK; }
-    void submit(Job job);
+    // Hands it to the card at once where nothing has to be waited for. True when something is found
+    // to have completed.
+    bool submit(Job job);
     // Looks what has completed or failed, hands on what is ready, watches the time. True when
     // anything changed.
     bool pump(uint64_t now_ns);
     bool busy() const noexcept { return !running_.empty() || !waiting_.empty(); }
+    // Has jobs that the card has not been given.
+    bool waiting() const noexcept { return !waiting_.empty(); }
     void get_state(drm_brgpu_queue_get_state &args) const;
 
   private:

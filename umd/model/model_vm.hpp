@@ -41,6 +41,7 @@ class Vm {
     void enqueue(Bind bind);
     // Does the binds whose turn has come and whose waits are over; true when any was done.
     bool pump();
+    bool waiting() const noexcept { return !binds_.empty(); }
 
     uint64_t bytes_bound() const noexcept { return mappings_.bytes(); }
     void note_fault(const drm_brgpu_fault &fault);

@@ -349,6 +349,18 @@ CommandProcessor::Step CommandProcessor::dispatch(Worker &worker, Queue &queue, 
         fault, BRGPU_FAULT_CLIENT_QUEUE);
     if (result != Step::next)
         return result;
+    std::unique_ptr<DispatchReport> counts;
+    if (packet.flags & BRGPU_PACKET_REPORT_BIT) {
+        brgpu_dispatch_report head;
+        result =
+            check(queue, parts_.mmu.read(worker, vm, packet.timestamps, &head, sizeof(head), fault),
+                  fault, BRGPU_FAULT_CLIENT_QUEUE);
+        if (result != Step::next)
+            return result;
+        counts = DispatchReport::create(packet.timestamps, head);
+        if (!counts)
+            return fail(queue, BRGPU_QUEUE_ERROR_FIELD);
+    }
     params.kernel_va = packet.kernel;
     params.work_dim = packet.work_dim;
     for (unsigned i = 0; i < 3; i++) {
@@ -370,8 +382,9 @@ CommandProcessor::Step CommandProcessor::dispatch(Worker &worker, Queue &queue, 
     }
     front.started = true;
     bool hung = take_one(parts_.faults.hang_dispatches);
-    return begin_op(worker, queue, turn,
-                    std::make_shared<DispatchOp>(parts_.engine, queue, vm, params, hung));
+    return begin_op(
+        worker, queue, turn,
+        std::make_shared<DispatchOp>(parts_.engine, queue, vm, params, hung, std::move(counts)));
 }
 
 // The operation has no worker any more: it has finished, failed, or was stopped by a command.
@@ -389,16 +402,20 @@ CommandProcessor::Step CommandProcessor::conclude_op(Worker &worker, Queue &queu
 
     if (op->kind() == Op::Kind::dispatch) {
         const brgpu_packet_dispatch &packet = front.current.dispatch;
-        if (packet.timestamps) {
-            uint64_t times[2] = {front.dispatch_start, parts_.host.timestamp()};
-            Fault fault;
-            Step result = check(queue,
-                                parts_.mmu.write(worker, front.config.vm, packet.timestamps, times,
-                                                 sizeof(times), fault),
-                                fault, BRGPU_FAULT_CLIENT_QUEUE);
-            if (result != Step::next)
-                return result;
+        const auto &done = static_cast<const DispatchOp &>(*op);
+        Fault fault;
+        Access access = Access::ok;
+        if (done.counts()) {
+            access = done.counts()->write(parts_.mmu, worker, front.config.vm, done.params(),
+                                          front.dispatch_start, parts_.host.timestamp(), fault);
+        } else if (packet.timestamps) {
+            const uint64_t times[2] = {front.dispatch_start, parts_.host.timestamp()};
+            access = parts_.mmu.write(worker, front.config.vm, packet.timestamps, times,
+                                      sizeof(times), fault);
         }
+        if (Step result = check(queue, access, fault, BRGPU_FAULT_CLIENT_QUEUE);
+            result != Step::next)
+            return result;
         queue.dispatches.fetch_add(1, std::memory_order_relaxed);
         parts_.engine.dispatches.fetch_add(1, std::memory_order_relaxed);
     }

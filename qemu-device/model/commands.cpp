@@ -326,8 +326,12 @@ bool CommandProcessor::save(Worker &worker, Queue &queue, Op *op) {
     ImageWriter image(front.config.save_bytes);
     image.put(head);
     if (op) {
-        if (op->kind() == Op::Kind::dispatch)
-            put(image, static_cast<DispatchOp *>(op)->params());
+        if (op->kind() == Op::Kind::dispatch) {
+            const auto &dispatch = static_cast<const DispatchOp &>(*op);
+            put(image, dispatch.params());
+            if (dispatch.counts())
+                dispatch.counts()->save(image);
+        }
         op->save(image);
     }
     uint64_t bytes = image.bytes().size();
@@ -395,8 +399,15 @@ bool CommandProcessor::restore(Worker &worker, Queue &queue, const brgpu_hw_queu
         params.queue_id = queue.slot;
         if (!image.good() || simt::check_dispatch(params) != simt::DispatchError::none)
             return false;
-        auto made =
-            std::make_shared<DispatchOp>(parts_.engine, queue, front.config.vm, params, false);
+        // The packet says whether there is a report.
+        std::unique_ptr<DispatchReport> counts;
+        if (packet.dispatch.flags & BRGPU_PACKET_REPORT_BIT) {
+            counts = DispatchReport::restore(image);
+            if (!counts)
+                return false;
+        }
+        auto made = std::make_shared<DispatchOp>(parts_.engine, queue, front.config.vm, params,
+                                                 false, std::move(counts));
         good = made->restore(image);
         op = std::move(made);
     } else if (head.op_kind == static_cast<uint8_t>(Op::Kind::copy) &&

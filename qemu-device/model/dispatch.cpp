@@ -110,9 +110,12 @@ uint32_t ComputeEngine::cu_of(uint64_t workgroup) const {
 // ---- DispatchOp ----
 
 DispatchOp::DispatchOp(ComputeEngine &engine, Queue &queue, uint16_t vm,
-                       const simt::DispatchParams &params, bool hung)
+                       const simt::DispatchParams &params, bool hung,
+                       std::unique_ptr<DispatchReport> counts)
     : Op(Kind::dispatch), engine_(engine), queue_(queue), vm_(vm), memory_(engine.memory(vm)),
-      dispatch_(params, memory_, engine), hung_(hung), shares_(engine.workers()) {}
+      counts_(std::move(counts)),
+      dispatch_(params, memory_, engine, counts_ ? counts_->observer() : nullptr), hung_(hung),
+      shares_(engine.workers()) {}
 
 // ---- who runs which workgroup ----
 
@@ -232,6 +235,8 @@ bool DispatchOp::claim(const Worker &worker, Tally &tally, simt::Workgroup &grou
 }
 
 void DispatchOp::park(Tally &tally, simt::Workgroup &&group) {
+    if (counts_)
+        counts_->add_yield();
     std::lock_guard lock(mutex_);
     parked_.push_back(std::move(group));
     parked_count_.fetch_add(1, std::memory_order_acq_rel);
@@ -345,6 +350,8 @@ DispatchOp::Next DispatchOp::run(Worker &worker, Turn &turn, Tally &tally, simt:
             group.run(seat.worker, {.budget = budget, .stop = &worker.attention});
         engine_caller = nullptr;
         tally.instructions += outcome.counters.instructions;
+        if (counts_)
+            counts_->add(outcome);
         if (outcome.status == simt::Status::finished) {
             tally.groups++;
             return Next::group_done;

@@ -15,6 +15,7 @@
 #include "op.hpp"
 #include "products.hpp"
 #include "queue.hpp"
+#include "report.hpp"
 #include "simt/builds.hpp"
 #include "simt/engine.hpp"
 
@@ -90,8 +91,9 @@ class ComputeEngine final : public simt::Host {
 class DispatchOp final : public Op {
   public:
     // check_dispatch(params) has been none. A hung one never runs anything (fault on demand).
+    // `counts` is null where the packet asks for no report.
     DispatchOp(ComputeEngine &engine, Queue &queue, uint16_t vm, const simt::DispatchParams &params,
-               bool hung);
+               bool hung, std::unique_ptr<DispatchReport> counts);
 
     uint64_t pieces_left() const override;
     bool finished() const override;
@@ -100,6 +102,7 @@ class DispatchOp final : public Op {
     bool restore(ImageReader &in);
 
     const simt::DispatchParams &params() const { return dispatch_.params(); }
+    const DispatchReport *counts() const { return counts_.get(); }
 
   private:
     enum class Next { group_done, other_group, leave };
@@ -143,6 +146,7 @@ class DispatchOp final : public Op {
     Queue &queue_;
     const uint16_t vm_;
     VmMemory &memory_;
+    const std::unique_ptr<DispatchReport> counts_; // before dispatch_, which may have its observer
     simt::Dispatch dispatch_;
     const bool hung_;
 

@@ -39,7 +39,8 @@ brgpu_queue_error check(const brgpu_packet_dispatch &packet) {
             return bad_field;
     }
     return verdict(items <= BRGPU_MAX_WORKGROUP && aligned(packet.kernel, 64) &&
-                   aligned(packet.kernarg, 16) && aligned(packet.timestamps, 8) &&
+                   aligned(packet.kernarg, 16) &&
+                   aligned(packet.timestamps, packet.flags & BRGPU_PACKET_REPORT_BIT ? 64 : 8) &&
                    packet.dynamic_local_bytes <= BRGPU_MAX_LOCAL_BYTES);
 }
 
@@ -94,7 +95,9 @@ brgpu_queue_error check_packet(const Packet &packet, brgpu_queue_class queue_cla
         return BRGPU_QUEUE_ERROR_PACKET;
     if (type == BRGPU_PACKET_CALL && called)
         return BRGPU_QUEUE_ERROR_CALL;
-    if (packet.nop.flags & ~BRGPU_PACKET_BARRIER_BIT)
+    const unsigned known =
+        BRGPU_PACKET_BARRIER_BIT | (type == BRGPU_PACKET_DISPATCH ? BRGPU_PACKET_REPORT_BIT : 0);
+    if (packet.nop.flags & ~known)
         return bad_field;
     switch (type) {
     case BRGPU_PACKET_NOP:

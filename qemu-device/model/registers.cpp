@@ -61,7 +61,7 @@ constexpr uint64_t page_sizes =
 constexpr uint64_t features = BRGPU_FEATURE_COMPUTE | BRGPU_FEATURE_COPY | BRGPU_FEATURE_TENSOR |
                               BRGPU_FEATURE_FP64 | BRGPU_FEATURE_USER_QUEUES |
                               BRGPU_FEATURE_FAULT_RETRY | BRGPU_FEATURE_SAVE_AREA |
-                              BRGPU_FEATURE_ECC;
+                              BRGPU_FEATURE_ECC | BRGPU_FEATURE_REPORT;
 constexpr uint64_t nanoseconds = 1'000'000'000;
 constexpr uint32_t virtual_functions = 0;
 

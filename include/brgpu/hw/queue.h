@@ -130,6 +130,7 @@ enum brgpu_packet_type {
 };
 
 #define BRGPU_PACKET_BARRIER_BIT (1u << 0) /* flags of any packet: start after all before it completed */
+#define BRGPU_PACKET_REPORT_BIT (1u << 1)  /* flags of DISPATCH: `timestamps` is a report's address (contract 1.1) */
 
 struct brgpu_packet_nop {
     uint8_t type, flags;
@@ -155,10 +156,93 @@ struct brgpu_packet_dispatch {
     uint64_t kernarg;             /* 16-byte aligned; given to the kernel as it is */
     uint32_t offset[3];           /* global offset, work-items */
     uint32_t dynamic_local_bytes;
-    uint64_t timestamps;          /* 0, or where to write {start, end} TIMESTAMPs, 16 bytes, 8-byte aligned */
+    uint64_t timestamps;          /* 0, or where to write {start, end} TIMESTAMPs, 16 bytes, 8-byte aligned;
+                                     with REPORT: a struct brgpu_dispatch_report, 64-byte aligned */
 };
 BRGPU_ASSERT_SIZE(struct brgpu_packet_dispatch, 64);
 BRGPU_ASSERT_OFFSET(struct brgpu_packet_dispatch, kernel, 24);
+
+/*
+ * What a dispatch did, with feature REPORT (contract 1.1). The device reads bytes, flags and profile*
+ * before the first workgroup starts (BRGPU_QUEUE_ERROR_FIELD if they break a rule), and writes start,
+ * end and counters, the counters themselves and the profile when the last has ended, before whatever
+ * waits for the packet. A dispatch that does not end well writes nothing.
+ *
+ * Behind these 64 bytes stand the counters, 64 bits each, in the order of enum brgpu_counter: as many
+ * as there is room for in `bytes` and the device knows; `counters` says how many that is.
+ *
+ * Without DETAILS only the first counters count (see there) and cost nothing to speak of. DETAILS and
+ * PROFILE make each instruction tell what it does: the dispatch is interpreted, and takes several
+ * times as long.
+ */
+struct brgpu_dispatch_report {
+    uint64_t start;         /* TIMESTAMP when the packet started */
+    uint64_t end;           /* and when its last workgroup had ended */
+    uint32_t bytes;         /* of this structure and the counters, 64..BRGPU_REPORT_MAX_BYTES, multiple of 8 */
+    uint32_t flags;         /* BRGPU_REPORT_* */
+    uint32_t counters;      /* written by the device: how many counters follow */
+    uint32_t pad0;          /* zero */
+    uint64_t profile;       /* with PROFILE: struct brgpu_report_entry for each 2 bytes of code, 16-byte aligned; else 0 */
+    uint64_t profile_pc;    /* pc of the first entry, even; else 0 */
+    uint32_t profile_bytes; /* bytes of code, multiple of 2, 2..BRGPU_REPORT_MAX_CODE; else 0 */
+    uint32_t pad1;          /* zero */
+    uint64_t pad2;          /* zero */
+};
+BRGPU_ASSERT_SIZE(struct brgpu_dispatch_report, 64);
+BRGPU_ASSERT_OFFSET(struct brgpu_dispatch_report, profile, 32);
+
+#define BRGPU_REPORT_DETAILS (1u << 0) /* count what DETAILS counts */
+#define BRGPU_REPORT_PROFILE (1u << 1) /* count instructions by pc */
+#define BRGPU_REPORT_FLAGS 0x3u
+#define BRGPU_REPORT_MAX_BYTES 4096u
+#define BRGPU_REPORT_MAX_CODE (1u << 20)
+
+/* How often the instruction at a pc ran. Zero for pcs at which none starts. */
+struct brgpu_report_entry {
+    uint64_t instructions;      /* warp instructions */
+    uint64_t lane_instructions; /* the same, each times its active lanes */
+};
+BRGPU_ASSERT_SIZE(struct brgpu_report_entry, 16);
+
+/*
+ * Counters of a dispatch, appended to with a new minor. A warp instruction is one instruction for
+ * the lanes of a warp that run it together. One that faults and is run again counts each time, and
+ * so does one at which lanes of a warp arrive apart to wait for each other.
+ */
+enum brgpu_counter {
+    BRGPU_COUNTER_WORKGROUPS = 0,
+    BRGPU_COUNTER_WARPS = 1,
+    BRGPU_COUNTER_INSTRUCTIONS = 2,      /* warp instructions */
+    BRGPU_COUNTER_LANE_INSTRUCTIONS = 3, /* the same, each times its active lanes */
+    BRGPU_COUNTER_BARRIERS = 4,          /* BARRIERs completed, once a workgroup */
+    BRGPU_COUNTER_REGROUPS = 5,          /* times that a warp chose anew which lanes run together */
+    BRGPU_COUNTER_YIELDS = 6,            /* times that a workgroup gave its place to something else */
+    BRGPU_COUNTER_COMPILED_INSTRUCTIONS = 7,      /* of INSTRUCTIONS, those that compiled code ran */
+    BRGPU_COUNTER_COMPILED_LANE_INSTRUCTIONS = 8, /* of LANE_INSTRUCTIONS */
+    BRGPU_COUNTER_COMPILED_EXITS = 9,    /* times that compiled code left lanes to the interpreter */
+    /* From here on with DETAILS only, zero without. Warp instructions where nothing else is said. */
+    BRGPU_COUNTER_BRANCHES = 10,         /* conditional */
+    BRGPU_COUNTER_DIVERGENT_BRANCHES = 11, /* of which some active lanes took and some did not */
+    BRGPU_COUNTER_FP_INSTRUCTIONS = 12,  /* floating-point arithmetic, comparison, conversion */
+    BRGPU_COUNTER_LOADS = 13,
+    BRGPU_COUNTER_STORES = 14,
+    BRGPU_COUNTER_ATOMICS = 15,          /* A extension */
+    /* LOADS, STORES and ATOMICS by where their active lanes go: the sum of these six is theirs. */
+    BRGPU_COUNTER_GLOBAL_UNIFORM = 16,     /* all lanes to one address */
+    BRGPU_COUNTER_GLOBAL_CONSECUTIVE = 17, /* lane by lane to the next element, gaps of inactive lanes too */
+    BRGPU_COUNTER_GLOBAL_PAGE = 18,        /* anywhere in one 4 KiB page */
+    BRGPU_COUNTER_GLOBAL_SCATTERED = 19,   /* all else */
+    BRGPU_COUNTER_LOCAL_ACCESSES = 20,     /* local memory */
+    BRGPU_COUNTER_PRIVATE_ACCESSES = 21,   /* private memory */
+    BRGPU_COUNTER_LOAD_BYTES = 22,         /* bytes that lanes loaded from global memory */
+    BRGPU_COUNTER_STORE_BYTES = 23,        /* bytes that lanes stored to global memory; atomics are in neither */
+    BRGPU_COUNTER_LOCAL_BANK_CONFLICTS = 24, /* turns that accesses to local memory took beyond one, see docs/hardware.md */
+    BRGPU_COUNTER_SHUFFLES = 25,           /* SHUFFLE and VOTE */
+    BRGPU_COUNTER_TENSOR_INSTRUCTIONS = 26,
+    BRGPU_COUNTER_TENSOR_MACS = 27,        /* multiply-accumulates of TMMA: m * n * k each */
+    BRGPU_COUNTER_TENSOR_COPY_BYTES = 28,  /* bytes that TDA_COPY wrote */
+    BRGPU_COUNTERS = 29,
+};
 
 /* Copy of slices x rows x row_bytes. Source and destination must not overlap. */
 struct brgpu_packet_copy {

@@ -79,6 +79,7 @@
 #define BRGPU_FEATURE_FAULT_RETRY (BRGPU_U64(1) << 5) /* VM mode RETRY */
 #define BRGPU_FEATURE_SAVE_AREA (BRGPU_U64(1) << 6)   /* PREEMPT saves work in mid-kernel */
 #define BRGPU_FEATURE_ECC (BRGPU_U64(1) << 7)
+#define BRGPU_FEATURE_REPORT (BRGPU_U64(1) << 8)      /* DISPATCH with BRGPU_PACKET_REPORT_BIT: counters and profile */
 /* bits 32..47 reserved for links and peers, 48..63 for partitions and virtual functions */
 
 /* Control, 0x1000 */

@@ -52,6 +52,6 @@ typedef long int64_t;
  * what it knows; a device accepts whatever its minor defines.
  */
 #define BRGPU_CONTRACT_MAJOR 1
-#define BRGPU_CONTRACT_MINOR 0
+#define BRGPU_CONTRACT_MINOR 1
 
 #endif /* BRGPU_HW_TYPES_H */

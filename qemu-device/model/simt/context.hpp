@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 
+#include "observer.hpp"
 #include "warp.hpp"
 
 namespace brgpu::simt {
@@ -117,6 +118,9 @@ struct alignas(64) Context {
     int64_t budget = 0; // warp instructions left
     Fault fault;
     Counters counters;
+    int64_t no_instructions = 0; // handler calls that ran none (undecoded, page_end)
+    Observer *observer = nullptr;
+    Observer::Counts *observed = nullptr; // with an observer
 
     [[gnu::always_inline]] uint64_t pc_of(const Insn *insn) const {
         return page->va + 2 * static_cast<uint64_t>(insn - page->insns.data());

@@ -96,8 +96,9 @@ DispatchError check_dispatch(const DispatchParams &p) noexcept {
     return DispatchError::none;
 }
 
-Dispatch::Dispatch(const DispatchParams &params, Memory &memory, Host &host) noexcept
-    : params_(params), memory_(memory), host_(host), total_(1) {
+Dispatch::Dispatch(const DispatchParams &params, Memory &memory, Host &host,
+                   Observer *observer) noexcept
+    : params_(params), memory_(memory), host_(host), observer_(observer), total_(1) {
     for (unsigned axis = 0; axis < 3; ++axis) {
         const uint64_t grid = params.grid[axis], size = params.workgroup[axis];
         groups_[axis] = static_cast<uint32_t>((grid + size - 1) / size);

@@ -133,16 +133,21 @@ enum class DispatchError : uint8_t {
 DispatchError check_dispatch(const DispatchParams &params) noexcept;
 const char *to_string(DispatchError error) noexcept;
 
+class Observer;
+
 // Shared by all workers that run its workgroups; must outlive them. take_workgroup() and the
 // counters are thread safe and lock free; the rest is constant.
 class Dispatch {
   public:
-    // check_dispatch(params) must be none.
-    Dispatch(const DispatchParams &params, Memory &memory, Host &host) noexcept;
+    // check_dispatch(params) must be none. With an observer (observer.hpp), which must outlive the
+    // dispatch, every instruction is interpreted and noted.
+    Dispatch(const DispatchParams &params, Memory &memory, Host &host,
+             Observer *observer = nullptr) noexcept;
 
     const DispatchParams &params() const noexcept { return params_; }
     Memory &memory() const noexcept { return memory_; }
     Host &host() const noexcept { return host_; }
+    Observer *observer() const noexcept { return observer_; }
     uint64_t workgroups() const noexcept { return total_; }
     uint64_t entry_pc() const noexcept;
     uint32_t local_bytes() const noexcept;
@@ -162,6 +167,7 @@ class Dispatch {
     DispatchParams params_;
     Memory &memory_;
     Host &host_;
+    Observer *const observer_;
     uint32_t groups_[3];
     uint64_t total_;
     std::atomic<uint64_t> next_{0};

@@ -192,12 +192,17 @@ Outcome Workgroup::run(Worker &worker, const RunLimits &limits) noexcept {
     c.local = group.local.data();
     c.local_bytes = group.local_bytes;
     c.private_bytes = group.private_bytes;
+    c.observer = group.dispatch->observer();
+    Observer::Counts observed{};
+    c.observed = &observed;
     c.worker->enter(*c.memory);
 
     const auto finish = [&](Status status) {
         c.worker->leave();
         outcome.status = status;
         outcome.counters = c.counters;
+        if (c.observer)
+            c.observer->add(observed);
         if (status == Status::faulted) {
             outcome.fault = c.fault;
             outcome.fault.workgroup = group.index;

@@ -261,6 +261,46 @@ TEST_F(Dispatch, ProgressIsSeenWhileAWorkgroupRuns) {
     queue.finish(BRGPU_QUEUE_CMD_KILL);
 }
 
+TEST_F(Dispatch, ReportsCountOnBehindAPreemption) {
+    constexpr uint64_t report_va = data_va + 0x8000;
+    auto *report = reinterpret_cast<brgpu_dispatch_report *>(card.vram(data_vram + 0x8000));
+    const auto *counters = reinterpret_cast<const uint64_t *>(report + 1);
+    report->bytes = sizeof(*report) + BRGPU_COUNTERS * 8;
+    report->flags = BRGPU_REPORT_DETAILS | BRGPU_REPORT_PROFILE;
+    report->profile = data_va + 0xa000;
+    report->profile_pc = code_va + 2 * 1024 + 64;
+    report->profile_bytes = 36;
+    const auto *profile =
+        reinterpret_cast<const brgpu_report_entry *>(card.vram(data_vram + 0xa000));
+    TestQueue queue(card, {.vm = 7, .save_bytes = 16 << 20});
+    const uint32_t resident = card.read32(BRGPU_REG_RESIDENT_GROUPS);
+    Packet packet = dispatch(kernel(2, spin), data_va, resident, 1);
+    packet.dispatch.flags |= BRGPU_PACKET_REPORT_BIT;
+    packet.dispatch.timestamps = report_va;
+    queue.push(packet);
+    queue.ring();
+    ASSERT_TRUE(eventually([&] { return word(4) == resident; }));
+    ASSERT_EQ(queue.finish(BRGPU_QUEUE_CMD_PREEMPT) & BRGPU_QUEUE_STATE_MASK,
+              BRGPU_QUEUE_STATE_PREEMPTED);
+    EXPECT_EQ(report->counters, 0u);
+    set_word(0, 1);
+    queue.desc().flags = BRGPU_QUEUE_DESC_RESTORE;
+    queue.finish(BRGPU_QUEUE_CMD_MAP);
+    ASSERT_TRUE(queue.wait_read(1)) << queue.state() << " " << queue.error();
+    EXPECT_EQ(report->counters, unsigned{BRGPU_COUNTERS});
+    EXPECT_LT(report->start, report->end);
+    EXPECT_EQ(counters[BRGPU_COUNTER_WORKGROUPS], resident);
+    EXPECT_EQ(counters[BRGPU_COUNTER_WARPS], resident);
+    EXPECT_EQ(counters[BRGPU_COUNTER_ATOMICS], resident);
+    EXPECT_GE(counters[BRGPU_COUNTER_YIELDS], resident);
+    EXPECT_EQ(profile[0].instructions, resident) << "the first instruction, before the preemption";
+    EXPECT_EQ(profile[16].instructions, resident) << "the last, after it";
+    uint64_t total = 0;
+    for (unsigned i = 0; i < 18; i++)
+        total += profile[i].instructions;
+    EXPECT_EQ(counters[BRGPU_COUNTER_INSTRUCTIONS], total);
+}
+
 TEST_F(Dispatch, PreemptWithTooSmallAnAreaKills) {
     TestQueue queue(card, {.vm = 7, .save_bytes = 4096});
     queue.push(dispatch(kernel(1, forever), data_va, 1024, 1024));

@@ -229,19 +229,23 @@ template <bool Full>
 constexpr HandlerTable table = make_table<Full>();
 
 // Runs the active lanes until a handler gives up, or they reach others that wait to run.
-template <bool Full>
+template <bool Full, bool Observed = false>
 uint64_t run_lanes(Context &c, const Insn *insn) {
     const Handler *handlers = table<Full>.at;
     uint64_t count = 0;
     if constexpr (Full) {
         do {
             ++count;
+            if constexpr (Observed)
+                c.observer->note(c, *insn, *c.observed);
             insn = handlers[static_cast<unsigned>(insn->op)](c, insn);
         } while (insn);
     } else {
         const Insn *watch = c.watch;
         do {
             ++count;
+            if constexpr (Observed)
+                c.observer->note(c, *insn, *c.observed);
             insn = handlers[static_cast<unsigned>(insn->op)](c, insn);
             if (insn == watch && insn) {
                 leave_to(c, c.pc_of(insn));
@@ -367,11 +371,16 @@ WarpResult run_warp(Context &c) {
             const Insn *insn = &c.page->insns[(pc - c.page->va) / 2];
             c.fuel = fuel_between_polls;
             const auto active_lanes = static_cast<uint64_t>(__builtin_popcount(c.active));
-            const uint64_t count =
-                c.active == all_lanes ? run_lanes<true>(c, insn) : run_lanes<false>(c, insn);
+            const bool full = c.active == all_lanes;
+            const uint64_t calls =
+                c.observer
+                    ? (full ? run_lanes<true, true>(c, insn) : run_lanes<false, true>(c, insn))
+                    : (full ? run_lanes<true>(c, insn) : run_lanes<false>(c, insn));
+            const uint64_t count = calls - static_cast<uint64_t>(c.no_instructions);
+            c.no_instructions = 0;
             c.counters.instructions += count;
             c.counters.lane_instructions += count * active_lanes;
-            c.budget -= static_cast<int64_t>(count);
+            c.budget -= static_cast<int64_t>(calls);
             const int64_t used = fuel_between_polls - c.fuel;
             w.clock += static_cast<uint64_t>(used);
             slice -= used;

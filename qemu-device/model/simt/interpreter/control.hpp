@@ -147,6 +147,7 @@ const Insn *jalr(Context &c, const Insn *insn) {
 }
 
 inline const Insn *undecoded(Context &c, const Insn *insn) {
+    ++c.no_instructions;
     // The entry belongs to this worker's page; only its type is const here.
     if (c.decode_at(const_cast<Insn *>(insn)))
         return insn;
@@ -155,6 +156,7 @@ inline const Insn *undecoded(Context &c, const Insn *insn) {
 
 inline const Insn *page_end(Context &c, const Insn *insn) {
     --c.fuel;
+    ++c.no_instructions;
     return leave_to(c, c.pc_of(insn));
 }
 

@@ -11,6 +11,7 @@
 #include "error.hpp"
 #include "kernel.hpp"
 #include "queue_progress.hpp"
+#include "report.hpp"
 
 namespace brgpu::umd {
 
@@ -122,6 +123,7 @@ void Commands::reset() {
     data_memory_.reset();
     runs_.clear();
     code_.clear();
+    reports_.clear();
     printf_.reset();
 }
 
@@ -140,7 +142,8 @@ void Commands::append(const void *packet) {
     runs_.push_back({piece.address, 1, 0});
 }
 
-void Commands::dispatch(Kernel &kernel, const brgpu_dispatch_info &info) {
+void Commands::dispatch(Kernel &kernel, const brgpu_dispatch_info &info,
+                        std::shared_ptr<Report> report) {
     if (&kernel.vm() != vm_.get())
         raise(BRGPU_ERROR_INVALID_ARGUMENT,
               "brgpu: kernel %s was loaded into another address space", kernel.name());
@@ -163,6 +166,16 @@ void Commands::dispatch(Kernel &kernel, const brgpu_dispatch_info &info) {
         check_aligned(info.timestamps, 8, "dispatch: timestamp address");
         packet.timestamps = info.timestamps;
     }
+    if (report) {
+        if (&report->vm() != vm_.get())
+            raise(BRGPU_ERROR_INVALID_ARGUMENT,
+                  "brgpu: dispatch: the report is of another address space");
+        if (info.timestamps)
+            raise(BRGPU_ERROR_INVALID_ARGUMENT,
+                  "brgpu: dispatch: timestamps and a report; the report has the times");
+        packet.flags |= BRGPU_PACKET_REPORT_BIT;
+        packet.timestamps = report->address();
+    }
     check_idle();
 
     const Kernel::Block block = kernel.argument_block(vm_->device().facts().local_bytes);
@@ -179,6 +192,8 @@ void Commands::dispatch(Kernel &kernel, const brgpu_dispatch_info &info) {
     packet.kernarg = piece.address;
     if (std::find(code_.begin(), code_.end(), kernel.code()) == code_.end())
         code_.push_back(kernel.code());
+    if (report && (reports_.empty() || reports_.back() != report))
+        reports_.push_back(std::move(report));
     append(&packet);
 }
 

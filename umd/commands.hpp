@@ -19,6 +19,7 @@ namespace brgpu::umd {
 class CodeObject;
 class Kernel;
 class QueueProgress;
+class Report;
 
 // Growing device-visible memory, handed out from the front; reset() starts again without freeing.
 class CommandArena {
@@ -47,7 +48,8 @@ class Commands {
 
     Vm &vm() noexcept { return *vm_; }
     void reset();
-    void dispatch(Kernel &kernel, const brgpu_dispatch_info &info);
+    // `report` may be null.
+    void dispatch(Kernel &kernel, const brgpu_dispatch_info &info, std::shared_ptr<Report> report);
     void copy(uint64_t dst, uint64_t src, uint64_t bytes, uint32_t flags);
     void copy_region(const brgpu_copy_region &region);
     void fill(uint64_t dst, const void *pattern, uint32_t pattern_bytes, uint64_t bytes,
@@ -76,6 +78,7 @@ class Commands {
     CommandArena data_memory_;
     std::vector<drm_brgpu_command> runs_;
     std::vector<std::shared_ptr<CodeObject>> code_;
+    std::vector<std::shared_ptr<Report>> reports_;
     std::shared_ptr<PrintfRing> printf_;
     std::mutex submitted_lock_;                   // the queue looks here too
     std::shared_ptr<QueueProgress> submitted_to_; // null: idle

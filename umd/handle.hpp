@@ -21,6 +21,7 @@ class Event;
 class CodeObject;
 class Kernel;
 class Commands;
+class Report;
 
 template <typename Object, uint32_t Tag>
 struct Handle {
@@ -44,5 +45,6 @@ struct brgpu_event : brgpu::umd::Handle<brgpu::umd::Event, 0x42524406> {};
 struct brgpu_code_object : brgpu::umd::Handle<brgpu::umd::CodeObject, 0x42524407> {};
 struct brgpu_kernel : brgpu::umd::Handle<brgpu::umd::Kernel, 0x42524408> {};
 struct brgpu_commands : brgpu::umd::Handle<brgpu::umd::Commands, 0x42524409> {};
+struct brgpu_report : brgpu::umd::Handle<brgpu::umd::Report, 0x4252440a> {};
 
 #endif // BRGPU_UMD_HANDLE_HPP

@@ -295,10 +295,11 @@ uint64_t Queue::submit(std::span<const std::shared_ptr<Commands>> commands,
     return serial;
 }
 
-uint64_t Queue::launch(Kernel &kernel, const brgpu_dispatch_info &info) {
+uint64_t Queue::launch(Kernel &kernel, const brgpu_dispatch_info &info,
+                       std::shared_ptr<Report> report) {
     std::lock_guard lock(lock_);
     auto list = take_list_locked();
-    list->dispatch(kernel, info);
+    list->dispatch(kernel, info, std::move(report));
     const uint64_t serial = submit_locked(list->runs(), {}, {});
     list->note_submitted(progress_, serial);
     in_flight_.push_back({serial, std::move(list), true});

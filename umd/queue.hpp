@@ -34,7 +34,9 @@ class Queue {
     // Returns the serial of the submission.
     uint64_t submit(std::span<const std::shared_ptr<Commands>> commands,
                     std::span<const Point> waits, std::span<const Point> signals);
-    uint64_t launch(Kernel &kernel, const brgpu_dispatch_info &info);
+    // `report` may be null.
+    uint64_t launch(Kernel &kernel, const brgpu_dispatch_info &info,
+                    std::shared_ptr<Report> report);
     // One run of packets that the caller keeps alive.
     uint64_t submit_run(const drm_brgpu_command &run);
     // Later work waits for a submission; of a user-mode queue only in its own VM.

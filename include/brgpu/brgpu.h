@@ -103,6 +103,7 @@ typedef struct brgpu_event brgpu_event;
 typedef struct brgpu_code_object brgpu_code_object;
 typedef struct brgpu_kernel brgpu_kernel;
 typedef struct brgpu_commands brgpu_commands;
+typedef struct brgpu_report brgpu_report;
 
 /* ---- library ----------------------------------------------------------------------------------
  */
@@ -580,13 +581,14 @@ BRGPU_API brgpu_status brgpu_commands_reset(brgpu_commands *commands);
 
 struct brgpu_dispatch_info {
     size_t struct_size;
-    uint32_t flags;      /* BRGPU_COMMAND_* */
-    uint32_t work_dim;   /* 1..3 */
-    uint32_t global[3];  /* work-items; a zero among the first work_dim: nothing runs */
-    uint32_t local[3];   /* workgroup; all zero: the library chooses */
-    uint32_t offset[3];  /* global offset */
-    uint32_t pad;        /* zero */
-    uint64_t timestamps; /* 0, or device address for {start, end}, 16 bytes, 8-byte aligned */
+    uint32_t flags;       /* BRGPU_COMMAND_* */
+    uint32_t work_dim;    /* 1..3 */
+    uint32_t global[3];   /* work-items; a zero among the first work_dim: nothing runs */
+    uint32_t local[3];    /* workgroup; all zero: the library chooses */
+    uint32_t offset[3];   /* global offset */
+    uint32_t pad;         /* zero */
+    uint64_t timestamps;  /* 0, or device address for {start, end}, 16 bytes, 8-byte aligned */
+    brgpu_report *report; /* NULL, or what is to receive the counters; `timestamps` is 0 then */
 };
 /* The argument values are taken now: the kernel's can be changed for the next. */
 BRGPU_API brgpu_status brgpu_commands_dispatch(brgpu_commands *commands, brgpu_kernel *kernel,
@@ -632,6 +634,89 @@ BRGPU_API brgpu_status brgpu_commands_timestamp(brgpu_commands *commands, uint64
 /* `count` packets of brgpu/hw/queue.h as they are; the device checks them. */
 BRGPU_API brgpu_status brgpu_commands_packets(brgpu_commands *commands, const void *packets,
                                               uint32_t count);
+
+/* ---- counters and profiles ---------------------------------------------------------------------
+ */
+
+#define BRGPU_COUNT_DETAILS (1u << 0) /* also what brgpu_dispatch_counters marks as details */
+#define BRGPU_COUNT_PROFILE (1u << 1) /* how often each instruction of a code object runs */
+
+struct brgpu_report_create_info {
+    size_t struct_size;
+    uint32_t flags;          /* BRGPU_COUNT_* */
+    uint32_t pad;            /* zero */
+    brgpu_code_object *code; /* with PROFILE: the one to profile; else NULL */
+};
+/*
+ * What a dispatch did, for brgpu_dispatch_info.report. Without flags (NULL info) it costs nothing
+ * to speak of; with any, the card interprets the dispatch and notes each instruction, which takes
+ * several times as long. A report holds one dispatch, the last that has ended; a dispatch that
+ * fails leaves it alone. UNSUPPORTED for a card without BRGPU_FEATURE_REPORT. Command lists that
+ * use it keep it alive.
+ */
+BRGPU_API brgpu_status brgpu_report_create(brgpu_vm *vm,
+                                           const struct brgpu_report_create_info *info,
+                                           brgpu_report **report);
+BRGPU_API void brgpu_report_destroy(brgpu_report *report);
+
+/*
+ * A warp instruction is one instruction for the lanes of a warp that run it together, up to 32. One
+ * that faults and is run again counts each time, and so does one at which lanes of a warp arrive
+ * apart to wait for each other.
+ */
+struct brgpu_dispatch_counters {
+    size_t struct_size;
+    uint32_t flags; /* BRGPU_COUNT_* of the report */
+    uint32_t pad;
+    uint64_t start; /* device timestamp when the dispatch started */
+    uint64_t end;   /* and when it had ended */
+    uint64_t workgroups;
+    uint64_t warps;
+    uint64_t instructions;          /* warp instructions */
+    uint64_t lane_instructions;     /* the same, each times its active lanes */
+    uint64_t barriers;              /* completed, once a workgroup */
+    uint64_t regroups;              /* times that a warp chose anew which lanes run together */
+    uint64_t yields;                /* times that a workgroup gave its place to something else */
+    uint64_t compiled_instructions; /* of instructions, those that compiled code ran */
+    uint64_t compiled_lane_instructions; /* of lane_instructions */
+    uint64_t compiled_exits; /* times that compiled code left lanes to the interpreter */
+    /* Details, zero without BRGPU_COUNT_DETAILS. Warp instructions where nothing else is said. */
+    uint64_t branches;           /* conditional */
+    uint64_t divergent_branches; /* that some active lanes took and some did not */
+    uint64_t fp_instructions;    /* floating point but loads, stores and moves */
+    uint64_t loads;
+    uint64_t stores;
+    uint64_t atomics;
+    /* loads, stores and atomics by where their active lanes go: the sum of these six is theirs. */
+    uint64_t global_uniform;     /* all lanes to one address */
+    uint64_t global_consecutive; /* each lane to the element of its number */
+    uint64_t global_page;        /* anywhere in one 4 KiB page */
+    uint64_t global_scattered;   /* all else */
+    uint64_t local_accesses;
+    uint64_t private_accesses;
+    uint64_t load_bytes;           /* bytes that lanes loaded from global memory */
+    uint64_t store_bytes;          /* bytes that lanes stored to it; atomics are in neither */
+    uint64_t local_bank_conflicts; /* turns that local accesses took beyond the first */
+    uint64_t shuffles;             /* shuffles and votes */
+    uint64_t tensor_instructions;
+    uint64_t tensor_macs;       /* multiply-accumulates */
+    uint64_t tensor_copy_bytes; /* bytes that tile copies wrote */
+};
+/* BUSY before a dispatch with the report has ended. */
+BRGPU_API brgpu_status brgpu_report_get_counters(brgpu_report *report,
+                                                 struct brgpu_dispatch_counters *counters);
+
+struct brgpu_profile_count {
+    size_t struct_size;
+    uint64_t address;      /* in the code object's file, as its symbols and debug info say it */
+    uint64_t instructions; /* warp instructions that ran there */
+    uint64_t lane_instructions; /* the same, each times its active lanes */
+};
+/* The addresses at which an instruction has run, rising. Each entry's struct_size must be set. BUSY
+ * as above; INVALID_ARGUMENT for a report without BRGPU_COUNT_PROFILE. */
+BRGPU_API brgpu_status brgpu_report_get_profile(brgpu_report *report,
+                                                struct brgpu_profile_count *counts,
+                                                uint32_t *count);
 
 /* ---- queues -----------------------------------------------------------------------------------
  */

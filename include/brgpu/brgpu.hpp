@@ -316,6 +316,39 @@ inline brgpu_dispatch_info grid(std::initializer_list<uint32_t> global,
     return grid(std::span(global.begin(), global.size()), std::span(local.begin(), local.size()));
 }
 
+// What a dispatch did: `grid.report = report.get()`.
+class Report : public Handle<brgpu_report, brgpu_report_destroy> {
+  public:
+    using Handle::Handle;
+    Report() = default;
+    // flags: BRGPU_COUNT_DETAILS or 0.
+    explicit Report(const Vm &vm, uint32_t flags = 0) : Report(vm, flags, nullptr) {}
+    // With a profile of `code`.
+    Report(const Vm &vm, uint32_t flags, const CodeObject &code)
+        : Report(vm, flags | BRGPU_COUNT_PROFILE, code.get()) {}
+
+    brgpu_dispatch_counters counters() const {
+        auto value = sized<brgpu_dispatch_counters>();
+        check(brgpu_report_get_counters(handle_, &value));
+        return value;
+    }
+    std::vector<brgpu_profile_count> profile() const {
+        uint32_t count = 0;
+        check(brgpu_report_get_profile(handle_, nullptr, &count));
+        std::vector<brgpu_profile_count> counts(count, sized<brgpu_profile_count>());
+        check(brgpu_report_get_profile(handle_, counts.data(), &count));
+        return counts;
+    }
+
+  private:
+    Report(const Vm &vm, uint32_t flags, brgpu_code_object *code) {
+        auto info = sized<brgpu_report_create_info>();
+        info.flags = flags;
+        info.code = code;
+        check(brgpu_report_create(vm.get(), &info, &handle_));
+    }
+};
+
 class Commands : public Handle<brgpu_commands, brgpu_commands_destroy> {
   public:
     using Handle::Handle;

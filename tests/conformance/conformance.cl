@@ -59,3 +59,22 @@ kernel void sum_local(global const uint *in, global uint *out, local uint *scrat
         out[get_group_id(0)] = sum;
     }
 }
+
+// One of each, for counters: data has a word more than there are work-items.
+kernel void counted(global uint *data, local uint *scratch) {
+    const size_t id = get_global_id(0), here = get_local_id(0);
+    ulong vote;
+    scratch[here * 32] = (uint)id;
+    atomic_inc((volatile global int *)&data[get_global_size(0)]);
+    __asm__ volatile(".insn r4 0x0b, 2, 0, %0, %1, x0, x0" : "=r"(vote) : "r"(id));
+    barrier(CLK_LOCAL_MEM_FENCE);
+    uint value = data[id] + (uint)vote;
+    if (here & 1) {
+        // Hidden, so that no select takes the branch's place.
+        __asm__ volatile("" ::: "memory");
+        value += scratch[here * 32];
+    }
+    data[id] = value + (uint)((float)id * 0.5f);
+}
+
+kernel void nothing(void) {}

@@ -63,6 +63,10 @@ int main(int argc, char **argv) {
         ->check(CLI::Range(0.001, 86400.0))
         ->capture_default_str();
     app.add_flag("--list", options.list, "List the kernels of the object and stop");
+    app.add_flag("--counters", options.counters,
+                 "Say what the kernel did; one more run, counted in detail");
+    app.add_flag("--profile", options.profile,
+                 "Say which lines of source ran how often (brgpu-cc -g); one more run");
     app.add_flag("--json", options.json, "Report as JSON");
     app.footer("Exit status: 0 done, 1 the run failed, 2 wrong use, 3 no usable device.");
     try {

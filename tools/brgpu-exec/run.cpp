@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "counters.hpp"
 #include "suggestion.hpp"
 
 namespace brgpu::exec {
@@ -184,6 +185,7 @@ void place(Binding &binding, uint32_t index, const Kernel &kernel, const Vm &vm,
 struct Times {
     std::vector<double> device_ms;
     std::vector<double> host_ms;
+    brgpu_dispatch_counters counters = {}; // of the last run, if they are wanted
 };
 
 double median(std::vector<double> values) {
@@ -198,20 +200,39 @@ nlohmann::json summary(const std::vector<double> &values) {
             {"max_ms", *std::max_element(values.begin(), values.end())}};
 }
 
+// Every run starts from the same data, so that the output doesn't depend on their number.
+void start_anew(const std::vector<Binding> &bindings, const Vm &vm, const Queue &queue) {
+    Commands fills(vm);
+    bool any = false;
+    for (const Binding &binding : bindings) {
+        if (!binding.buffer.address())
+            continue;
+        if (!binding.initial.empty()) {
+            queue.upload(binding.buffer, binding.initial, transfer_timeout_ns);
+        } else {
+            fills.fill(binding.buffer.address(), uint8_t{0}, binding.buffer.bytes());
+            any = true;
+        }
+    }
+    if (any)
+        queue.wait(queue.submit(fills), transfer_timeout_ns);
+}
+
 Times launch(const Options &options, const Kernel &kernel, const std::vector<Binding> &bindings,
              brgpu_dispatch_info grid, const Device &device, const Vm &vm, const Queue &queue) {
     const Buffer stamps(vm, 16, BRGPU_PLACEMENT_SYSTEM, BRGPU_MEMORY_CPU_VISIBLE);
     auto *times = static_cast<volatile uint64_t *>(vm.cpu_pointer(stamps.address()));
     const double tick_ms = 1e3 / static_cast<double>(device.properties().timestamp_hz);
-    grid.timestamps = stamps.address();
+    const Report report = options.counters ? Report(vm) : Report();
+    if (options.counters)
+        grid.report = report.get();
+    else
+        grid.timestamps = stamps.address();
     const auto timeout_ns = static_cast<uint64_t>(options.timeout_s * 1e9);
     Times result;
     for (uint32_t i = 0; i < options.repeat; ++i) {
-        // Every run starts from the same data, so that the output doesn't depend on --repeat.
         if (i)
-            for (const Binding &binding : bindings)
-                if (binding.spec.kind == ArgumentSpec::Kind::inout)
-                    queue.upload(binding.buffer, binding.initial, transfer_timeout_ns);
+            start_anew(bindings, vm, queue);
         times[0] = 0;
         times[1] = 0;
         const auto start = std::chrono::steady_clock::now();
@@ -219,8 +240,12 @@ Times launch(const Options &options, const Kernel &kernel, const std::vector<Bin
         queue.wait(serial, timeout_ns);
         const std::chrono::duration<double, std::milli> took =
             std::chrono::steady_clock::now() - start;
+        if (options.counters)
+            result.counters = report.counters();
+        const uint64_t ticks =
+            options.counters ? result.counters.end - result.counters.start : times[1] - times[0];
         result.host_ms.push_back(took.count());
-        result.device_ms.push_back(static_cast<double>(times[1] - times[0]) * tick_ms);
+        result.device_ms.push_back(static_cast<double>(ticks) * tick_ms);
     }
     return result;
 }
@@ -257,6 +282,19 @@ int run(const Options &options) {
                     std::span<const uint32_t>(local.size).first(local.dimensions ? 3 : 0));
 
     const Times times = launch(options, kernel, bindings, grid, device, vm, queue);
+    brgpu_dispatch_counters details = {};
+    std::vector<HotSpot> spots;
+    if (options.counters || options.profile) {
+        const uint32_t flags = options.counters ? BRGPU_COUNT_DETAILS : 0;
+        const Report report = options.profile ? Report(vm, flags, code) : Report(vm, flags);
+        auto counted = grid;
+        counted.report = report.get();
+        start_anew(bindings, vm, queue);
+        queue.wait(queue.launch(kernel, counted), static_cast<uint64_t>(options.timeout_s * 1e9));
+        details = report.counters();
+        if (options.profile)
+            spots = hot_spots(report.profile(), object);
+    }
 
     nlohmann::json outputs = nlohmann::json::array();
     std::vector<std::pair<std::string, std::vector<std::byte>>> files;
@@ -275,18 +313,26 @@ int run(const Options &options) {
     const auto facts = device.properties();
     const char *backend_name = facts.backend == BRGPU_BACKEND_DRM ? "drm" : "model";
     if (options.json) {
-        const nlohmann::json report = {{"kernel", options.kernel},
-                                       {"device", facts.name},
-                                       {"backend", backend_name},
-                                       {"repeat", options.repeat},
-                                       {"device_time", summary(times.device_ms)},
-                                       {"host_time", summary(times.host_ms)},
-                                       {"outputs", outputs}};
+        nlohmann::json report = {{"kernel", options.kernel},
+                                 {"device", facts.name},
+                                 {"backend", backend_name},
+                                 {"repeat", options.repeat},
+                                 {"device_time", summary(times.device_ms)},
+                                 {"host_time", summary(times.host_ms)},
+                                 {"outputs", outputs}};
+        if (options.counters)
+            report["counters"] = counters_json(times.counters, details);
+        if (options.profile)
+            report["profile"] = hot_spots_json(spots);
         fmt::print("{}\n", report.dump(2));
     } else {
         fmt::print("{} on {} ({}): device {:.3f} ms, host {:.3f} ms{}\n", options.kernel,
                    facts.name, backend_name, median(times.device_ms), median(times.host_ms),
                    options.repeat > 1 ? fmt::format(" (medians of {})", options.repeat) : "");
+        if (options.counters)
+            print_counters(times.counters, details);
+        if (options.profile)
+            print_hot_spots(spots);
     }
     return 0;
 }

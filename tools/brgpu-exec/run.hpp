@@ -24,6 +24,8 @@ struct Options {
     double timeout_s = 120;
     bool json = false;
     bool list = false;
+    bool counters = false;
+    bool profile = false;
 };
 
 // 0 after success, 1 when the run failed; throws UsageError (2) and brgpu::Error (1).

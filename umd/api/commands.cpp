@@ -2,6 +2,7 @@
 #include "../commands.hpp"
 
 #include "../kernel.hpp"
+#include "../report.hpp"
 #include "boundary.hpp"
 
 using namespace brgpu::umd;
@@ -27,7 +28,8 @@ brgpu_status brgpu_commands_dispatch(brgpu_commands *commands, brgpu_kernel *ker
     return at_boundary([&] {
         auto list = object_of(commands, "commands");
         auto object = object_of(kernel, "kernel");
-        list->dispatch(*object, read_info(info, "dispatch info"));
+        const auto known = read_info(info, "dispatch info");
+        list->dispatch(*object, known, known.report ? object_of(known.report, "report") : nullptr);
     });
 }
 

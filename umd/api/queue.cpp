@@ -2,6 +2,7 @@
 #include "../queue.hpp"
 
 #include "../kernel.hpp"
+#include "../report.hpp"
 #include "boundary.hpp"
 
 using namespace brgpu::umd;
@@ -73,7 +74,9 @@ brgpu_status brgpu_queue_launch(brgpu_queue *queue, brgpu_kernel *kernel,
     return at_boundary([&] {
         auto object = object_of(queue, "queue");
         auto work = object_of(kernel, "kernel");
-        const uint64_t number = object->launch(*work, read_info(info, "dispatch info"));
+        const auto known = read_info(info, "dispatch info");
+        const uint64_t number = object->launch(
+            *work, known, known.report ? object_of(known.report, "report") : nullptr);
         if (serial)
             *serial = number;
     });

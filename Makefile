@@ -23,7 +23,7 @@ GUEST = $(BUILD)/bin/brgpu-guest --kernel $(KERNEL)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all help setup setup-packages setup-kernel setup-qemu build build-tests module run run-drm run-model \
-        guest test test-unit test-model test-guest check bench fuzz docs clean install
+        guest test test-unit test-model test-guest check bench bench-guest fuzz docs clean install
 
 all: build module ## build everything (the default)
 
@@ -95,6 +95,9 @@ bench: ## measure speed beside PoCL, native code, OpenBLAS and memcpy (BENCH_ARG
 	@{ $(MAKE) -s --no-print-directory setup-packages setup-qemu && \
 	    tools/setup/build-user-space --bench $(BUILD); } >&2
 	@tools/check/run-benches --build $(BUILD) $(BENCH_ARGS)
+
+bench-guest: build-tests module ## measure the way to the card in a guest, beside NVMe and memcpy
+	@BUILD=$(abspath $(BUILD)) KERNEL=$(KERNEL) MODULE=$(abspath $(MODULE)) tests/bench/guest.sh
 
 fuzz: setup-packages ## fuzz the card's registers and queues (SECONDS_EACH=60)
 	@tools/check/run-fuzzers --build $(BUILD)-fuzz --seconds $(or $(SECONDS_EACH),60)

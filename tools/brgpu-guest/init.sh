@@ -3,10 +3,11 @@
 #
 # Process 1 of the guest, run by busybox from the initramfs: makes the host's root file system the
 # guest's, puts what must be writable on top of it, and hands over to brgpu-guest's agent, which is
-# read from that root like every other program.
+# read from that root like every other program. Without a host's root (--initramfs) agent and command
+# stand in the initramfs themselves.
 #
-# /config, written by the launcher for each run, sets (quoted for a shell): agent, firmware, shares
-# (number), share_0, share_1...
+# /config, written by the launcher for each run, sets (quoted for a shell): agent, firmware, root
+# (host or initramfs), directory, shares (number), share_0, share_1...
 export PATH=/bin
 
 fail() {
@@ -19,7 +20,7 @@ fail() {
 mount -t devtmpfs dev /dev || fail "cannot mount /dev"
 mount -t proc proc /proc
 mount -t sysfs sys /sys
-shares=0 agent='' firmware=''
+shares=0 agent='' firmware='' root=host directory=/
 # shellcheck source=/dev/null
 . /config
 
@@ -33,8 +34,10 @@ for cpu in /sys/devices/system/cpu/cpu[0-9]*/online; do
 done
 
 options=trans=virtio,version=9p2000.L,msize=512000
-mount -t 9p -o "ro,cache=loose,$options" brgpu-root /newroot ||
-    fail "cannot mount the host's root over 9p"
+if [ "$root" = host ]; then
+    mount -t 9p -o "ro,cache=loose,$options" brgpu-root /newroot ||
+        fail "cannot mount the host's root over 9p"
+fi
 
 mkdir -p /dev/pts /dev/shm
 mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
@@ -46,6 +49,14 @@ ln -s /proc/self/fd/2 /dev/stderr
 mount -t debugfs debugfs /sys/kernel/debug
 ifconfig lo 127.0.0.1 up
 hostname brgpu-guest
+
+printf %s "$firmware" >/sys/module/firmware_class/parameters/path
+
+if [ "$root" = initramfs ]; then
+    mkdir -p /tmp /run /root "$directory"
+    busybox --install -s /bin
+    exec "$agent" --agent
+fi
 
 # Folders for temporary files: what the host has there is seen, what is written is the guest's own.
 mount -t tmpfs -o mode=755 volatile /volatile
@@ -69,8 +80,6 @@ while [ "$i" -lt "$shares" ]; do
         fail "cannot mount the exchange folder $path"
     i=$((i + 1))
 done
-
-printf %s "$firmware" >/sys/module/firmware_class/parameters/path
 
 for folder in dev proc sys; do
     mount --move "/$folder" "/newroot/$folder" || fail "the host's root has no folder /$folder"

@@ -13,6 +13,8 @@ namespace brgpu::guest {
 /// What the init script is told for one run.
 struct InitConfig {
     std::filesystem::path agent;               ///< program to hand over to, a path of the host
+    bool host_root = true;                     ///< false: the initramfs is all that there is
+    std::filesystem::path directory = "/";     ///< where the command starts
     std::filesystem::path firmware;            ///< folder that the kernel searches for firmware
     std::vector<std::filesystem::path> shares; ///< mounted writable at the same path
 
@@ -27,6 +29,10 @@ std::string base_initramfs(const GuestKernel &kernel, const std::vector<std::str
 /// base_initramfs() with the configuration after it.
 std::string run_initramfs(const GuestKernel &kernel, const std::vector<std::string> &names,
                           const InitConfig &config);
+
+/// Files of the host, under their names, for a guest without the host's root: folders with all that
+/// is in them, programs with the libraries that they need. Throws std::runtime_error.
+std::string files_initramfs(const std::vector<std::filesystem::path> &files);
 
 /// Boots, writes `message` to the console and powers off.
 std::string probe_initramfs(std::string_view message);

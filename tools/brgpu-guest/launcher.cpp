@@ -70,7 +70,9 @@ void require_file(const fs::path &file, const std::string &what, const std::stri
 
 /// The modules that the initramfs carries.
 std::vector<std::string> modules_to_carry(const Options &options, const GuestKernel &kernel) {
-    std::vector<std::string> names = {"9p", "9pnet_virtio", "overlay"};
+    std::vector<std::string> names;
+    if (options.host_root)
+        names = {"9p", "9pnet_virtio", "overlay"};
     if (!options.module.empty()) {
         const auto info = read_module_info(options.module);
         if (!kernel.release.empty() && info.kernel_release != kernel.release)
@@ -82,6 +84,20 @@ std::vector<std::string> modules_to_carry(const Options &options, const GuestKer
     }
     names.insert(names.end(), options.extra_modules.begin(), options.extra_modules.end());
     return names;
+}
+
+/// What a guest without the host's root needs of it.
+std::vector<fs::path> files_to_carry(const Options &options) {
+    std::vector<fs::path> files = {fs::read_symlink("/proc/self/exe")};
+    files.insert(files.end(), options.files.begin(), options.files.end());
+    if (!options.module.empty())
+        files.push_back(fs::canonical(options.module));
+    if (fs::exists(options.firmware))
+        files.push_back(fs::canonical(options.firmware));
+    // A program by its name alone is one of busybox's.
+    if (!options.command.empty() && options.command.front().find('/') != std::string::npos)
+        files.emplace_back(options.command.front());
+    return files;
 }
 
 /// Both streams lead to the same place: they must stay in order.
@@ -102,16 +118,25 @@ int launch(const Options &options) {
     if (!options.module.empty())
         require_file(options.module, "module",
                      "build it with 'make module', or give --module or --no-module");
-    const auto kernel = GuestKernel::find(options.kernel, options.modules);
+    auto kernel = GuestKernel::find(options.kernel, options.modules);
+    // QEMU writes what it has loaded unpacked to memory again at every reset, that of a machine that
+    // wakes up included, and ruins what runs there.
+    const auto packed = kernel.image.parent_path() / "vmlinuz";
+    if (!options.host_root && kernel.image.filename() == "vmlinux" && fs::exists(packed))
+        kernel.image = packed;
 
     Session::Plan plan;
     plan.kernel = kernel;
     plan.initramfs =
         run_initramfs(kernel, modules_to_carry(options, kernel),
                       {.agent = fs::read_symlink("/proc/self/exe"),
+                       .host_root = options.host_root,
+                       .directory = fs::current_path(),
                        .firmware = fs::exists(options.firmware) ? fs::canonical(options.firmware)
                                                                 : options.firmware,
                        .shares = options.shares});
+    if (!options.host_root)
+        plan.initramfs += files_initramfs(files_to_carry(options));
     plan.request.command = options.command;
     plan.request.directory = fs::current_path().string();
     plan.request.environment = guest_environment(options, kernel);

@@ -119,6 +119,7 @@ std::optional<Options> parse_options(int argc, char **argv, int &exit_code) {
     bool no_card = false;
     bool no_module = false;
     bool no_default_share = false;
+    bool initramfs = false;
     std::vector<fs::path> shares;
 
     CLI::App app(description, "brgpu-guest");
@@ -166,6 +167,13 @@ std::optional<Options> parse_options(int argc, char **argv, int &exit_code) {
                    "$BRGPU_EXCHANGE in the guest (exchange/ in the build)")
         ->allow_extra_args(false);
     app.add_flag("--no-share", no_default_share, "no exchange folder at all");
+    app.add_flag("--initramfs", initramfs,
+                 "run the command from the initramfs, without the host's files and without\n"
+                 "exchange folders: a guest that can be suspended");
+    app.add_option("--file", options.files,
+                   "with --initramfs: a file or folder of the host that is there too, with the\n"
+                   "libraries that its programs need")
+        ->allow_extra_args(false);
     app.add_option("--env", options.environment,
                    "NAME or NAME=VALUE, for the command's environment")
         ->allow_extra_args(false);
@@ -194,9 +202,10 @@ std::optional<Options> parse_options(int argc, char **argv, int &exit_code) {
              {"--module-args", "WORDS"},  {"--load", "NAME"},
              {"--firmware", "DIR"},       {"--share", "DIR"},
              {"--env", "NAME[=VALUE]"},   {"--qmp", "SOCKET"},
-             {"--qemu", "FILE"},          {"--plugin", "FILE"},
-             {"--qemu-arg", "ARG"},       {"--console-log", "FILE"},
-             {"--json", "FILE"},          {"command", "COMMAND"}})
+             {"--file", "PATH"},          {"--qemu", "FILE"},
+             {"--plugin", "FILE"},        {"--qemu-arg", "ARG"},
+             {"--console-log", "FILE"},   {"--json", "FILE"},
+             {"command", "COMMAND"}})
         app.get_option(name)->type_name(value);
     // A caller may put its own after a script's: the last one counts.
     for (const char *name :
@@ -213,6 +222,13 @@ std::optional<Options> parse_options(int argc, char **argv, int &exit_code) {
             throw CLI::ValidationError("--no-module", "contradicts --module");
         if (no_default_share && !shares.empty())
             throw CLI::ValidationError("--no-share", "contradicts --share");
+        if (initramfs && !shares.empty())
+            throw CLI::ValidationError("--initramfs", "contradicts --share");
+        if (!initramfs && !options.files.empty())
+            throw CLI::ValidationError("--file", "wants --initramfs");
+        for (const auto &file : options.files)
+            if (!fs::exists(file))
+                throw CLI::ValidationError("--file", "there is no " + file.string());
         try {
             parse_size(options.memory);
             if (cards.empty() && !no_card)
@@ -252,7 +268,8 @@ std::optional<Options> parse_options(int argc, char **argv, int &exit_code) {
                                                                           : build / "kmd/brgpu.ko";
     if (options.qemu.empty())
         options.qemu = find_program("qemu-system-x86_64");
-    if (shares.empty() && !no_default_share) {
+    options.host_root = !initramfs;
+    if (shares.empty() && !no_default_share && !initramfs) {
         shares = {default_share()};
         fs::create_directories(shares.front());
     }

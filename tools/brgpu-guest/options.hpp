@@ -42,6 +42,8 @@ struct Options {
     std::vector<std::string> extra_modules;
     std::filesystem::path firmware;
     std::vector<std::filesystem::path> shares;
+    bool host_root = true;                    ///< false: the command runs from the initramfs
+    std::vector<std::filesystem::path> files; ///< in that initramfs, beside the command's own
     std::filesystem::path qmp;
     std::vector<std::string> qemu_arguments;
     std::vector<std::string> environment; ///< NAME or NAME=VALUE

@@ -96,8 +96,9 @@ std::vector<std::string> qemu_command(const Options &options, const GuestKernel 
     add({"-chardev", "socket,id=input,fd=" + std::to_string(files.input_fd)});
     add({"-device", "virtserialport,chardev=input,name=org.brgpu.input"});
 
-    add({"-virtfs", "local,id=root,path=/"
-                    ",mount_tag=brgpu-root,security_model=none,multidevs=remap,readonly=on"});
+    if (options.host_root)
+        add({"-virtfs", "local,id=root,path=/"
+                        ",mount_tag=brgpu-root,security_model=none,multidevs=remap,readonly=on"});
     for (std::size_t i = 0; i < options.shares.size(); i++) {
         const auto number = std::to_string(i);
         add({"-virtfs", "local,id=share" + number + ",path=" + escaped(options.shares[i].string()) +

@@ -252,6 +252,9 @@ void Session::handle_frame(const Frame &frame) {
         run_seconds_ = seconds_since_start() - boot_seconds_;
         phase_ = Phase::Ending;
         end_limit_ = Clock::now() + power_off_time;
+        // A machine that has slept does not go off under every QEMU, and here is nothing to save.
+        if (!options_.host_root)
+            finish(report_->code, "exited");
         break;
     default:
         finish(exit_failure, "failed",

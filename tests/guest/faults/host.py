@@ -9,6 +9,9 @@ monitor, and writes FOLDER/answer.N: "ok [VALUE]" or "error TEXT". A request is 
     get PROPERTY
     unplug                  ask the guest to let go of the card, and wait until it has
     plug DRIVER[,NAME=VALUE...]
+    aer ERROR               an error of PCI Express at the card, by its name in QEMU's monitor
+
+host.py --wake SOCKET: wakes the guest whenever it sleeps.
 """
 import json
 import os
@@ -38,6 +41,7 @@ class Monitor:
         self.lines = self.socket.makefile("rw")
         self.lines.readline()
         self.gone = False
+        self.asleep = False
         self.command("qmp_capabilities")
 
     def read(self):
@@ -48,6 +52,7 @@ class Monitor:
         message = json.loads(text)
         if message.get("event") == "DEVICE_DELETED" and message["data"].get("device") == "card0":
             self.gone = True
+        self.asleep |= message.get("event") == "SUSPEND"
         return message
 
     def command(self, name, **arguments):
@@ -91,12 +96,30 @@ def serve(monitor, request):
         values = dict(option.split("=", 1) for option in options)
         values = {name: int(v) if v.isdigit() else v for name, v in values.items()}
         monitor.command("device_add", driver=driver, id="card0", bus="port0", **values)
+    elif verb == "aer":
+        text = monitor.command(
+            "human-monitor-command", **{"command-line": f"pcie_aer_inject_error card0 {words[0]}"}
+        )
+        if not text.startswith("OK"):
+            raise Refused(text)
     else:
         raise Refused(f"no request '{verb}'")
     return ""
 
 
+def wake(monitor):
+    """Until QEMU ends."""
+    while True:
+        monitor.read()
+        if monitor.asleep:
+            monitor.asleep = False
+            time.sleep(1)
+            monitor.command("system_wakeup")
+
+
 def main():
+    if sys.argv[1] == "--wake":
+        wake(Monitor(sys.argv[2]))
     monitor = Monitor(sys.argv[1])
     folder = sys.argv[2]
     number = 0

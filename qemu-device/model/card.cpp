@@ -116,6 +116,10 @@ void Card::start_over(bool function, bool wait) {
     engine_resetting_.store(false);
     wedged_reported_.store(false);
     if (function)
+        beyond_repair_.store(take_one(faults_.failed_function_resets));
+    else if (take_one(faults_.failed_device_resets))
+        beyond_repair_.store(true);
+    if (function)
         controller_.function_reset();
     else
         controller_.reset();
@@ -146,6 +150,8 @@ void Card::command_reset(uint32_t value) {
         start_over(false, false);
     } else if (value == (BRGPU_RESET_KEY | BRGPU_RESET_ENGINE)) {
         engine_resetting_.store(true);
+        if (take_one(faults_.endless_engine_resets))
+            return;
         scheduler_.kill_all(BRGPU_QUEUE_ERROR_RESET);
         look_at_engine_reset();
     }
@@ -162,6 +168,8 @@ uint32_t Card::status() {
     uint32_t status = controller_.status();
     if (engine_resetting_.load() || !points_.passed(reset_epoch_.load(), false))
         status |= BRGPU_STATUS_RESETTING;
+    if (beyond_repair_.load())
+        status |= BRGPU_STATUS_FAILED;
     return status;
 }
 

@@ -127,6 +127,7 @@ class Card final : private FrontEnd, private controller::Host {
     std::mutex reset_mutex_; // one reset at a time; taken before all others
     std::atomic<uint64_t> reset_epoch_{0};
     std::atomic<bool> engine_resetting_{false};
+    std::atomic<bool> beyond_repair_{false}; // a device reset has failed (fault on demand)
     std::atomic<bool> wedged_reported_{false};
     std::atomic<uint32_t> generation_{0};
     std::atomic<uint64_t> scratch_{0};

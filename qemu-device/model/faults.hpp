@@ -45,6 +45,11 @@ class FaultInjector final : public AccessFaults {
     std::atomic<uint32_t> hang_dispatches{0};
     std::atomic<uint32_t> corrupt_read_indices{0};
     std::atomic<uint32_t> all_ones_reads{0};
+    // Commands and resets that fail, so that a driver needs the next stronger one.
+    std::atomic<uint32_t> ignored_kills{0};
+    std::atomic<uint32_t> endless_engine_resets{0};
+    std::atomic<uint32_t> failed_device_resets{0};
+    std::atomic<uint32_t> failed_function_resets{0};
     std::atomic<bool> gone{false}; // surprise removal
 
   private:

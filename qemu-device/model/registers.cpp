@@ -223,7 +223,9 @@ const RegisterRow Rows::queue[] = {
      }},
     {BRGPU_QUEUE_COMMAND, 32, wo, "QUEUE_COMMAND", constant<0u>,
      [](Card &card, uint32_t slot, uint64_t value, uint64_t) {
-         if (value >= BRGPU_QUEUE_CMD_MAP && value <= BRGPU_QUEUE_CMD_RESUME)
+         if (value == BRGPU_QUEUE_CMD_KILL && take_one(card.faults_.ignored_kills))
+             card.scheduler_.ignore_command(slot16(slot));
+         else if (value >= BRGPU_QUEUE_CMD_MAP && value <= BRGPU_QUEUE_CMD_RESUME)
              card.scheduler_.command(slot16(slot), static_cast<uint32_t>(value));
      }},
     {BRGPU_QUEUE_STATUS, 32, ro, "QUEUE_STATUS",

@@ -328,6 +328,11 @@ void Scheduler::command(uint16_t slot, uint32_t command) {
     make_urgent(queue);
 }
 
+void Scheduler::ignore_command(uint16_t slot) {
+    std::lock_guard lock(mutex_);
+    slots_[slot]->sched.busy = true;
+}
+
 void Scheduler::kill_all(uint32_t error) {
     std::lock_guard lock(mutex_);
     for (auto &queue : slots_) {

@@ -67,6 +67,8 @@ class Scheduler {
 
     // From the driver's side.
     void command(uint16_t slot, uint32_t command);
+    // A command that the queue never carries out: BUSY until a reset (fault on demand).
+    void ignore_command(uint16_t slot);
     void kill_all(uint32_t error);
     // Whether a kill_all() with this error is still under way.
     bool kills_pending(uint32_t error) const;

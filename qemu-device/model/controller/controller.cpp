@@ -114,10 +114,10 @@ std::uint64_t Controller::run_until(std::uint64_t deadline_ns, std::uint64_t max
 void Controller::set_fault(Fault fault, std::uint32_t count) {
     switch (fault) {
     case Fault::stop_heartbeat:
-        impl_->peripherals_.heartbeat_stopped = count != 0;
+        impl_->peripherals_.heartbeat_stopped = count;
         break;
     case Fault::freeze:
-        impl_->frozen_ = count != 0;
+        impl_->frozen_ = count;
         break;
     case Fault::drop_reply:
         impl_->peripherals_.drop_replies = count;

@@ -132,6 +132,8 @@ class Controller {
     std::uint64_t run_until(std::uint64_t deadline_ns, std::uint64_t max_instructions = UINT64_MAX);
 
     /// Switches a fault; for the *_reply kinds `count` responses are hit, for others 0 is off.
+    /// stop_heartbeat and freeze last until the controller has been reset `count` times, UINT32_MAX
+    /// for ever.
     void set_fault(Fault fault, std::uint32_t count);
     /// Pins the core temperature of a die (millidegrees); empty: back to the thermal model.
     void set_temperature(std::uint32_t die, std::optional<std::int32_t> millidegrees);

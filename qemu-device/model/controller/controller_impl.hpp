@@ -80,7 +80,8 @@ class Controller::Impl {
 
     std::atomic<std::uint64_t> halt_deadline_ns_{0}; ///< 0: no halt was asked for
     std::atomic<std::uint64_t> instructions_{0};
-    std::atomic<bool> frozen_{false};
+    // Left of faults that a reset ends: UINT32_MAX stays for ever, else so many resets are needed.
+    std::atomic<std::uint32_t> frozen_{0};
     std::atomic<bool> wrong_version_{false};
     std::atomic<bool> corrupt_image_{false};
     std::atomic<bool> crash_{false};

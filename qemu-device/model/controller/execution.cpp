@@ -40,6 +40,11 @@ void Controller::Impl::reset(bool function) {
                       &registers_.req_read, &registers_.rsp_write, &registers_.rsp_read,
                       &registers_.status, &registers_.irq_pending})
         *reg = 0;
+    for (auto *fault : {&frozen_, &peripherals_.heartbeat_stopped}) {
+        std::uint32_t left = fault->load();
+        if (left != 0 && left != UINT32_MAX)
+            fault->compare_exchange_strong(left, left - 1);
+    }
     halt_deadline_ns_ = 0;
     crash_ = false;
     reported_state_ = BRGPU_BOOT_STATE_OFF;

@@ -101,7 +101,7 @@ class Peripherals final : public Bus {
     void ecc_error(std::uint64_t address, std::uint32_t kind);
 
     // Faults on demand; from any thread.
-    std::atomic<bool> heartbeat_stopped{false};
+    std::atomic<std::uint32_t> heartbeat_stopped{0}; // as Controller::Impl::frozen_
     std::atomic<std::uint32_t> drop_replies{0};
     std::atomic<std::uint32_t> duplicate_replies{0};
     std::atomic<std::uint32_t> reorder_replies{0};

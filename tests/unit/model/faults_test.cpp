@@ -186,5 +186,57 @@ TEST(Power, AnIdleCardCostsNothing) {
     EXPECT_LT(ns, 30'000'000) << "of 300 ms";
 }
 
+bool resetting(TestCard &card) {
+    return card.read32(BRGPU_REG_STATUS) & BRGPU_STATUS_RESETTING;
+}
+
+// What the driver's ladder climbs: each command or reset can be made to fail, and the next helps.
+TEST(Faults, CommandsAndResetsThatFail) {
+    TestCard card;
+    TestQueue queue(card, {});
+    card.set("fault-kill", "1");
+    queue.command(BRGPU_QUEUE_CMD_KILL);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_TRUE(queue.reg32(BRGPU_QUEUE_STATUS) & BRGPU_QUEUE_BUSY);
+    EXPECT_EQ(card.get("fault-kill"), "0");
+
+    card.set("fault-engine-reset", "1");
+    card.write32(BRGPU_REG_RESET, BRGPU_RESET_KEY | BRGPU_RESET_ENGINE);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_TRUE(resetting(card));
+    EXPECT_TRUE(queue.reg32(BRGPU_QUEUE_STATUS) & BRGPU_QUEUE_BUSY);
+
+    card.set("fault-device-reset", "1");
+    card.write32(BRGPU_REG_RESET, BRGPU_RESET_KEY | BRGPU_RESET_DEVICE);
+    EXPECT_TRUE(eventually([&] { return !resetting(card); }));
+    EXPECT_TRUE(card.read32(BRGPU_REG_STATUS) & BRGPU_STATUS_FAILED);
+
+    card.set("fault-function-reset", "1");
+    brgpu_model_reset(card.model, BRGPU_MODEL_RESET_FUNCTION);
+    EXPECT_TRUE(card.read32(BRGPU_REG_STATUS) & BRGPU_STATUS_FAILED);
+    brgpu_model_reset(card.model, BRGPU_MODEL_RESET_FUNCTION);
+    EXPECT_EQ(card.read32(BRGPU_REG_STATUS), 0u);
+    card.boot();
+    TestQueue again(card, {});
+    uint64_t target = card.host.allocate(4096);
+    again.run({signal(system(target), 8)});
+    EXPECT_EQ(card.host.load(target), 8u);
+}
+
+TEST(Faults, AFrozenFirmwareThatAResetCures) {
+    TestCard card;
+    card.set("fault-firmware-freeze", "1");
+    uint32_t before = 0;
+    EXPECT_TRUE(eventually([&] {
+        uint32_t last = std::exchange(before, card.read32(BRGPU_REG_HEARTBEAT));
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        return last == card.read32(BRGPU_REG_HEARTBEAT);
+    }));
+    card.write32(BRGPU_REG_RESET, BRGPU_RESET_KEY | BRGPU_RESET_DEVICE);
+    EXPECT_TRUE(eventually([&] { return !resetting(card); }));
+    card.boot();
+    EXPECT_TRUE(eventually([&] { return card.read32(BRGPU_REG_HEARTBEAT) > 1; }));
+}
+
 } // namespace
 } // namespace brgpu::test

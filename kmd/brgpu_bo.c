@@ -135,7 +135,7 @@ static int brgpu_bo_mmap(struct drm_gem_object *gem, struct vm_area_struct *vma)
 
 static void brgpu_bo_free(struct drm_gem_object *gem)
 {
-	ttm_bo_put(&gem_to_brgpu_bo(gem)->ttm);
+	brgpu_compat_ttm_bo_put(&gem_to_brgpu_bo(gem)->ttm);
 }
 
 static enum drm_gem_object_status brgpu_bo_status(struct drm_gem_object *gem)

@@ -12,6 +12,8 @@
 
 #include <drm/drm_gpuvm.h>
 #include <drm/gpu_scheduler.h>
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_device.h>
 
 #ifdef BRGPU_HAVE_GPU_BUDDY
 #include <linux/gpu_buddy.h>
@@ -27,6 +29,13 @@
 #define gpu_buddy_block_size		drm_buddy_block_size
 #define GPU_BUDDY_RANGE_ALLOCATION	DRM_BUDDY_RANGE_ALLOCATION
 #define GPU_BUDDY_TOPDOWN_ALLOCATION	DRM_BUDDY_TOPDOWN_ALLOCATION
+#endif
+
+/* Newer kernels want no word that buffers are mapped by gpuvm. */
+#ifdef BRGPU_HAVE_DRIVER_GEM_GPUVA
+#define BRGPU_DRIVER_GEM_GPUVA DRIVER_GEM_GPUVA
+#else
+#define BRGPU_DRIVER_GEM_GPUVA 0
 #endif
 
 #ifdef BRGPU_HAVE_IMPORT_NS_BARE
@@ -123,6 +132,40 @@ static inline int brgpu_compat_sm_map(struct drm_gpuvm *gpuvm, void *priv, u64 a
 	return drm_gpuvm_sm_map(gpuvm, priv, &request);
 #else
 	return drm_gpuvm_sm_map(gpuvm, priv, addr, range, obj, offset);
+#endif
+}
+
+/* The buffer's reservation is held. */
+static inline struct drm_gpuvm_bo *brgpu_compat_vm_bo_obtain(struct drm_gpuvm *gpuvm,
+							     struct drm_gem_object *obj)
+{
+#ifdef BRGPU_HAVE_GPUVM_BO_OBTAIN_LOCKED
+	return drm_gpuvm_bo_obtain_locked(gpuvm, obj);
+#else
+	return drm_gpuvm_bo_obtain(gpuvm, obj);
+#endif
+}
+
+/* Pages for DMA by their DMA addresses alone, wherever they lie. */
+static inline int brgpu_compat_ttm_device_init(struct ttm_device *ttm,
+					       const struct ttm_device_funcs *funcs,
+					       struct device *dev, struct address_space *mapping,
+					       struct drm_vma_offset_manager *offsets)
+{
+#ifdef BRGPU_HAVE_TTM_ALLOC_FLAGS
+	return ttm_device_init(ttm, funcs, dev, mapping, offsets, 0);
+#else
+	return ttm_device_init(ttm, funcs, dev, mapping, offsets, false, false);
+#endif
+}
+
+/* The last reference to the GEM object went. */
+static inline void brgpu_compat_ttm_bo_put(struct ttm_buffer_object *bo)
+{
+#ifdef BRGPU_HAVE_TTM_BO_FINI
+	ttm_bo_fini(bo);
+#else
+	ttm_bo_put(bo);
 #endif
 }
 

@@ -104,7 +104,7 @@ static const struct drm_ioctl_desc brgpu_ioctls[] = {
 
 const struct drm_driver brgpu_drm_driver = {
 	.driver_features = DRIVER_RENDER | DRIVER_GEM | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE |
-			   DRIVER_GEM_GPUVA,
+			   BRGPU_DRIVER_GEM_GPUVA,
 	.open = brgpu_open,
 	.postclose = brgpu_postclose,
 	.show_fdinfo = brgpu_fdinfo_show,

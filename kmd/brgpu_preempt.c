@@ -91,7 +91,9 @@ static void preempt_fence_signal(struct dma_fence *base)
 	unsigned long flags;
 
 	spin_lock_irqsave(&fence->lock, flags);
-	if (!dma_fence_signal_locked(base)) {
+	/* Asked before, as newer kernels give no answer. */
+	if (!test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &base->flags)) {
+		dma_fence_signal_locked(base);
 		vm = fence->vm;
 		fence->vm = NULL;
 	}

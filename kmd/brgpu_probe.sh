@@ -20,7 +20,7 @@ fail() {
 compiles() {
 	cat >"$work/probe.c"
 	# shellcheck disable=SC2086 # CC and CFLAGS are lists
-	$CC $CFLAGS -Werror -Wno-unused -Wno-missing-prototypes -Wno-missing-declarations -DMODULE -DKBUILD_MODNAME='"probe"' -DKBUILD_BASENAME='"probe"' \
+	$CC $CFLAGS -Werror -Wno-attributes -Wno-unused -Wno-missing-prototypes -Wno-missing-declarations -DMODULE -DKBUILD_MODNAME='"probe"' -DKBUILD_BASENAME='"probe"' \
 		-c -o "$work/probe.o" "$work/probe.c" >"$work/log" 2>&1
 }
 
@@ -99,6 +99,23 @@ EOT
 have GEM_OBJECT_ACTIVE <<'EOT'
 #include <drm/drm_gem.h>
 int probe(void) { return DRM_GEM_OBJECT_ACTIVE; }
+EOT
+have GPUVM_BO_OBTAIN_LOCKED <<'EOT'
+#include <drm/drm_gpuvm.h>
+void *probe(struct drm_gpuvm *vm, struct drm_gem_object *o) { return drm_gpuvm_bo_obtain_locked(vm, o); }
+EOT
+have TTM_BO_FINI <<'EOT'
+#include <drm/ttm/ttm_bo.h>
+void probe(struct ttm_buffer_object *bo) { ttm_bo_fini(bo); }
+EOT
+have DRIVER_GEM_GPUVA <<'EOT'
+#include <drm/drm_drv.h>
+int probe(void) { return DRIVER_GEM_GPUVA; }
+EOT
+have TTM_ALLOC_FLAGS <<'EOT'
+#include <drm/ttm/ttm_device.h>
+int probe(struct ttm_device *t, const struct ttm_device_funcs *f, struct device *d, struct address_space *a,
+	  struct drm_vma_offset_manager *m) { return ttm_device_init(t, f, d, a, m, 0); }
 EOT
 have DRM_DRIVER_DATE <<'EOT'
 #include <drm/drm_drv.h>

@@ -277,8 +277,8 @@ int brgpu_ttm_init(struct brgpu_device *brgpu)
 	struct drm_device *drm = &brgpu->drm;
 	int ret;
 
-	ret = ttm_device_init(&brgpu->ttm, &brgpu_ttm_funcs, drm->dev, drm->anon_inode->i_mapping,
-			      drm->vma_offset_manager, false, false);
+	ret = brgpu_compat_ttm_device_init(&brgpu->ttm, &brgpu_ttm_funcs, drm->dev,
+					   drm->anon_inode->i_mapping, drm->vma_offset_manager);
 	if (ret)
 		return ret;
 	ret = brgpu_vram_mgr_init(brgpu);

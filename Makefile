@@ -23,16 +23,17 @@ GUEST = $(BUILD)/bin/brgpu-guest --kernel $(KERNEL)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all help setup setup-packages setup-kernel setup-qemu build build-tests module run run-drm run-model \
-        guest test test-unit test-model test-guest check bench bench-guest fuzz docs clean install
+        guest test test-unit test-model test-guest check bench bench-guest fuzz fuzz-ioctl test-kernels docs clean install install-module
 
 all: build module ## build everything (the default)
 
 help: ## list these jobs
 	@printf 'usage: make [JOB] [NAME=VALUE]...\n\nJobs:\n'
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | \
-	    awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	    awk -F '\t' '{ printf "  %-14s %s\n", $$1, $$2 }'
 	@printf '\nNames: BUILD (build), KERNEL (debian-6.12), BACKEND (drm or model), IMAGE (a PNG file),\n'
-	@printf '       ARGS (for guest), BENCH_ARGS, PREFIX and DESTDIR (for install), SETUP=no (install nothing)\n'
+	@printf '       ARGS (for guest), BENCH_ARGS, PREFIX and DESTDIR (for install), SETUP=no (install nothing),\n'
+	@printf '       RELEASE, KDIR, SIGN_KEY and SIGN_CERT (for install-module), KERNELS (for test-kernels)\n'
 
 setup: setup-packages setup-kernel setup-qemu ## install what is missing and fetch the guest kernel
 
@@ -102,11 +103,23 @@ bench-guest: build-tests module ## measure the way to the card in a guest, besid
 fuzz: setup-packages ## fuzz the card's registers and queues (SECONDS_EACH=60)
 	@tools/check/run-fuzzers --build $(BUILD)-fuzz --seconds $(or $(SECONDS_EACH),60)
 
+fuzz-ioctl: build-tests module ## fuzz the module's ioctls in a guest (SECONDS_EACH=60, ARGS)
+	@tools/check/run-ioctl-fuzz --build $(BUILD) --kernel $(KERNEL) --seconds $(or $(SECONDS_EACH),60) $(ARGS)
+
+test-kernels: build-tests ## build for every kernel and run the guest's tests on it (KERNELS="NAME...")
+	@tools/check/run-kernels --build $(BUILD) $(KERNELS)
+
 docs: build ## write the generated parts of docs/ anew
 	@python3 tools/docs/hw_reference.py --write
 
-install: build ## install programs, libraries and headers into DESTDIR/PREFIX
+install: build ## install programs, libraries, headers, firmware, udev rule and DKMS sources
 	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)'
+	@tools/setup/install-module --files --firmware $(BUILD)/firmware --destdir '$(DESTDIR)'
+	@tools/setup/install-module --dkms --destdir '$(DESTDIR)'
+
+install-module: ## build and install brgpu.ko for a kernel (RELEASE=..., default the running one)
+	@tools/setup/install-module $(if $(RELEASE),--release '$(RELEASE)') $(if $(KDIR),--kdir '$(KDIR)') \
+	    --destdir '$(DESTDIR)' $(if $(SIGN_KEY),--sign '$(SIGN_KEY)' '$(SIGN_CERT)')
 
 clean: ## remove what was built; fetched kernels stay in the cache
 	rm -rf $(BUILD) $(BUILD)-fuzz out

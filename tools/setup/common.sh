@@ -36,29 +36,42 @@ brgpu_need_command() {
 # Options that make apt read the machine's own sources into a state folder of ours. Root is not
 # needed, and the machine's own lists stay as they are. Fills the array APT_OPTIONS.
 #
-# $1: state folder; $2: suite that the sources must have (added from the machine's own archive
-# addresses where the machine has no entry for it).
+# $1: state folder; the rest: suites that the sources must have (added from the machine's own archive
+# addresses where the machine has no entry for them). The first is the one whose versions are taken.
 brgpu_private_apt() {
-    local state=$1 suite=$2 uri line
+    local state=$1 first=$2 suite uri
+    shift
     mkdir -p "$state/lists/partial" "$state/archives/partial" "$state/sources.d"
     cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null >"$state/sources.list" || true
     cp /etc/apt/sources.list.d/*.sources "$state/sources.d/" 2>/dev/null || true
-    if ! apt-get indextargets --format '$(CODENAME)' 'Created-By: Packages' | grep -qxF "$suite"; then
+    for suite in "$@"; do
+        ! brgpu_apt_knows_suite "$suite" || continue
         # The archive of a base suite has its sibling beside it, e.g. <host>/debian and
         # <host>/debian-security; ask every address that the machine uses for the suite.
         while read -r uri; do
-            for line in "$uri" "${uri%/}-security"; do
-                printf 'deb %s %s main\n' "$line" "$suite"
-            done
-        done < <(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sort -u) >>"$state/sources.list"
-    fi
+            printf 'deb %s %s main\n' "$uri" "$suite"
+            case $suite:$uri in
+            *-security:*-security) ;;
+            *-security:*) printf 'deb %s-security %s main\n' "$uri" "$suite" ;;
+            esac
+        done < <(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed 's|/*$||' | sort -u) >>"$state/sources.list"
+    done
     APT_OPTIONS=(
         -o "Dir::State=$state" -o "Dir::State::lists=$state/lists"
         -o "Dir::State::status=/var/lib/dpkg/status"
         -o "Dir::Cache=$state" -o "Dir::Cache::archives=$state/archives"
         -o "Dir::Etc::sourcelist=$state/sources.list" -o "Dir::Etc::sourceparts=$state/sources.d"
-        -o "APT::Sandbox::User=" -o "Debug::NoLocking=1"
+        -o "APT::Sandbox::User=" -o "Debug::NoLocking=1" -o "Acquire::Check-Valid-Until=false"
     )
     # An archive that lacks the suite answers with an error for that line alone.
     apt-get "${APT_OPTIONS[@]}" -q update >"$state/update.log" 2>&1 || true
+    # Backports are taken only when they are named.
+    if apt-get "${APT_OPTIONS[@]}" indextargets --format '$(CODENAME)' 'Created-By: Packages' | grep -qxF "$first"; then
+        APT_OPTIONS+=(-o "APT::Default-Release=$first")
+    fi
+}
+
+# Is the suite among the machine's own sources?
+brgpu_apt_knows_suite() {
+    apt-get indextargets --format '$(CODENAME)' 'Created-By: Packages' | grep -qxF "$1"
 }

@@ -158,6 +158,10 @@ TEST(GuestConsole, KnowsReportsFromOrdinaryLines) {
           "BUG: KASAN: slab-use-after-free in x", "WARNING: possible circular locking dependency",
           "watchdog: BUG: soft lockup - CPU#0 stuck", "INFO: task foo:12 blocked for more than 120",
           "rcu: INFO: rcu_preempt self-detected stall on CPU", "UBSAN: shift-out-of-bounds",
+          "ODEBUG: free active (active state 0) object: x",
+          "DMA-API: device driver has pending DMA allocations while released from device",
+          "INFO: trying to register non-static key.",
+          "] BUG kmalloc-64 (Tainted): Poison overwritten",
           "refcount_t: underflow; use-after-free.", "irq 16: nobody cared (try booting with"})
         EXPECT_TRUE(ConsoleLog::is_complaint(line)) << line;
     for (const char *line :

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -137,9 +139,39 @@ std::vector<std::string> end_all_processes() {
     return stuck;
 }
 
+/// Has kmemleak, on kernels that have it, look for memory of the module's that nobody refers to any
+/// more, and puts what it finds on the console, where the launcher watches for it.
+void report_leaks() {
+    const char *const kmemleak = "/sys/kernel/debug/kmemleak";
+    if (!fs::exists(kmemleak))
+        return;
+    std::this_thread::sleep_for(6s); // what is younger than 5 s is not reported
+    std::ofstream(kmemleak) << "scan";
+    std::ifstream stream(kmemleak);
+    std::ofstream console("/dev/kmsg");
+    std::string record, line;
+    const auto finish = [&] {
+        // A frame of the module: by its name while it is loaded, as a bare address afterwards.
+        if (record.find("[brgpu") != std::string::npos ||
+            record.find("] 0x") != std::string::npos) {
+            std::istringstream lines(record);
+            for (std::string part; std::getline(lines, part);)
+                console << part << std::endl; // a message each
+        }
+        record.clear();
+    };
+    while (std::getline(stream, line)) {
+        if (line.compare(0, 19, "unreferenced object") == 0)
+            finish();
+        record += line + "\n";
+    }
+    finish();
+    std::ofstream(kmemleak) << "clear";
+}
+
 std::string unload_module() {
     // What closed files have left is released in the background.
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (::syscall(SYS_delete_module, "brgpu", O_NONBLOCK) != 0) {
         if (errno == ENOENT)
             return {};
@@ -216,8 +248,11 @@ void serve(FrameSender &sender, int control, int input) {
     if (report.stuck.empty()) {
         output.join();
         error.join();
-        if (request.unload_at_end)
+        if (request.unload_at_end) {
+            report_leaks();
             report.unload_error = unload_module();
+            report_leaks();
+        }
     } else {
         output.detach();
         error.detach();

@@ -168,7 +168,9 @@ void brgpu_va_free(struct brgpu_va *va)
 void brgpu_vm_close(struct brgpu_vm *vm)
 {
 	struct drm_gpuva *va, *next;
+	struct brgpu_va *own, *after;
 	struct drm_exec exec;
+	LIST_HEAD(gone);
 	int ret = 0;
 
 	mutex_lock(&vm->lock);
@@ -191,12 +193,22 @@ void brgpu_vm_close(struct brgpu_vm *vm)
 		drm_err(&vm->brgpu->drm, "could not take a VM down: %pe\n", ERR_PTR(ret));
 	} else {
 		drm_gpuvm_for_each_va_safe(va, next, &vm->base) {
+			/* What is locked must not go with the reference that locking took. */
+			if (va->gem.obj)
+				drm_gem_object_get(va->gem.obj);
 			drm_gpuva_remove(va);
 			drm_gpuva_unlink(va);
-			brgpu_va_free(gpuva_to_brgpu_va(va));
+			list_add(&gpuva_to_brgpu_va(va)->link, &gone);
 		}
 	}
 	drm_exec_fini(&exec);
+	list_for_each_entry_safe(own, after, &gone, link) {
+		struct drm_gem_object *object = own->base.gem.obj;
+
+		brgpu_va_free(own);
+		if (object)
+			drm_gem_object_put(object);
+	}
 	mutex_unlock(&vm->lock);
 	brgpu_vm_put(vm);
 }

@@ -747,7 +747,7 @@ static int bind_prepare(struct bind_call *call)
 		switch (op->op) {
 		case DRM_BRGPU_BIND_MAP:
 			if (object) {
-				call->vm_bos[i] = brgpu_compat_vm_bo_obtain(&call->vm->base, object);
+				call->vm_bos[i] = brgpu_compat_bo_obtain(&call->vm->base, object);
 				if (IS_ERR(call->vm_bos[i])) {
 					ret = PTR_ERR(call->vm_bos[i]);
 					call->vm_bos[i] = NULL;

@@ -144,7 +144,8 @@ static struct brgpu_preempt_fence *preempt_fence_alloc(void)
 {
 	struct brgpu_preempt_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
 
-	BUILD_BUG_ON(offsetof(struct brgpu_preempt_fence, base)); /* dma_fence_free() frees it all */
+	/* dma_fence_free() frees it all. */
+	BUILD_BUG_ON(offsetof(struct brgpu_preempt_fence, base));
 	if (fence)
 		spin_lock_init(&fence->lock);
 	return fence;

@@ -247,7 +247,7 @@ int brgpu_queue_destroy_ioctl(struct drm_device *drm, void *data, struct drm_fil
 	if (ret)
 		return brgpu_refuse(brgpu, "QUEUE_DESTROY", ret, "%s", why);
 	xa_lock(&priv->queues);
-	/* Not erased at once: an id that QUEUE_CREATE has only reserved would be given out twice. */
+	/* Not erased at once: an id that QUEUE_CREATE has reserved would be given out twice. */
 	queue = xa_load(&priv->queues, args->queue_id);
 	if (queue)
 		__xa_erase(&priv->queues, args->queue_id);

@@ -17,9 +17,9 @@
  *
  * The functions whose failure can be forced from outside, on kernels with FUNCTION_ERROR_INJECTION:
  * all that can fail in probe, in a bind, in a submission, in a move and in resume, and is no static
- * function, which the compiler may have put into its callers. tests/guest/kmd_inject.sh has each of
- * them fail in turn, through the kernel's fail_function. Whoever adds one that can fail adds it
- * here. Not here: what fails only when the card has gone (brgpu_tlb_invalidate()).
+ * function, which the compiler may have put into its callers. The kernel's fail_function makes them
+ * fail. Whoever adds one that can fail adds it here. Not here: what fails only when the card has
+ * gone (brgpu_tlb_invalidate()).
  */
 
 /* probe */

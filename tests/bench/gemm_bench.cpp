@@ -132,6 +132,19 @@ class Engine {
             kernel_.set(index++, size);
         }
         kernel_.set(index, uint32_t{8});
+        // Rows at multiples of a page compete for places in the caches: A is copied to others.
+        pad_ = sized<brgpu_copy_region>();
+        if (type.bytes == 4 && size * 4 % 4096 == 0) {
+            padded_ = Buffer(vm_, uint64_t{size} * (size * 4 + 64));
+            pad_.src = a_.address();
+            pad_.dst = padded_.address();
+            pad_.row_bytes = pad_.src_pitch = size * 4;
+            pad_.dst_pitch = size * 4 + 64;
+            pad_.rows = size;
+            pad_.slices = 1;
+            kernel_.set(3, padded_);
+            kernel_.set(4, size + 16);
+        }
         kernel_.set(5, packed_);
         pack_ = code_.kernel("gemm_pack_" + std::to_string(8 * type.bytes));
         index = 0;
@@ -142,10 +155,12 @@ class Engine {
         pack_.set(index++, packed_);
         pack_.set(index, uint32_t{0});
     }
-    // Packs B and multiplies.
+    // Packs B, copies A if need be, and multiplies.
     void run() {
         const uint32_t tiles = (size_ + 127) / 128;
         commands_.reset();
+        if (pad_.row_bytes)
+            commands_.copy_region(pad_);
         commands_.dispatch(pack_, grid({32 * tiles, (size_ + 511) / 512}, {32}));
         commands_.barrier();
         commands_.dispatch(kernel_, grid({32 * tiles, tiles}, {32}));
@@ -192,7 +207,8 @@ class Engine {
     CodeObject code_;
     Kernel kernel_, pack_;
     Commands commands_;
-    Buffer a_, b_, c_, packed_;
+    Buffer a_, b_, c_, packed_, padded_;
+    brgpu_copy_region pad_ = {};
     uint32_t size_ = 0;
 };
 

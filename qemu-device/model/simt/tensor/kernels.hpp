@@ -21,8 +21,8 @@ namespace brgpu::simt {
 // builds.
 inline constexpr uint32_t tensor_depth = 256;
 inline constexpr uint32_t tensor_depth_int8 = 512;
-// From row to row of a staged A: a constant, so that addresses need no registers, and no power of
-// two, so that rows don't compete for places in the cache.
+// From row to row of a staged A: no power of two, so that rows don't compete for places in the
+// cache.
 inline constexpr size_t tensor_row_bytes = tensor_depth * 4 + 64;
 static_assert(tensor_depth_int8 * 2 <= tensor_depth * 4);
 
@@ -33,7 +33,8 @@ inline constexpr size_t tensor_panel_bytes = tensor_depth * tensor_step_bytes + 
 
 // A panel of outputs, or two: acc[i][j] (+)= sum over `steps` units of A[i][s] * B[s][j].
 struct TensorBlock {
-    const std::byte *a;    // row i at a + i * tensor_row_bytes, padded to whole units
+    const std::byte *a; // row i at a + i * a_stride, padded to whole units
+    size_t a_stride;
     const std::byte *b[2]; // step s at + s * tensor_step_bytes, with anything beyond `columns`
     std::byte *acc;        // 32-bit elements, row i at acc + i * acc_stride
     size_t acc_stride;
@@ -91,6 +92,12 @@ constexpr uint32_t tensor_place(const TensorKernels &kernels, uint8_t type, uint
                                 uint32_t depth) {
     const bool swapped = type == BRGPU_TENSOR_BF16 && kernels.bf16_unit == 1 && (k ^ 1) < depth;
     return swapped ? k ^ 1 : k;
+}
+
+// Whether rows of A `stride` bytes apart are units as they stand, and 128 of them find places in
+// the caches that are indexed by the address.
+constexpr bool tensor_rows_ready(uint8_t type, uint64_t stride) {
+    return type == BRGPU_TENSOR_F32 && stride % 4096 != 0;
 }
 
 // Whether `depth` elements of a panel that BRGPU_TDA_PANELS has left are units as they stand.

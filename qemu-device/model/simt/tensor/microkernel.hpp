@@ -24,9 +24,9 @@ namespace brgpu::simt {
 namespace { // each translation unit is compiled for other hosts: nothing may be shared
 
 template <class T, unsigned Rows, unsigned Panels>
-[[gnu::always_inline]] inline void run_tile(const std::byte *a, const std::byte *const panels[2],
-                                            uint32_t steps, std::byte *acc, size_t acc_stride,
-                                            bool accumulate) {
+[[gnu::always_inline]] inline void run_tile(const std::byte *a, size_t a_stride,
+                                            const std::byte *const panels[2], uint32_t steps,
+                                            std::byte *acc, size_t acc_stride, bool accumulate) {
     using Vector = typename T::Vector;
     constexpr unsigned all = Panels * T::vectors;
     Vector sum[Rows][all];
@@ -36,8 +36,13 @@ template <class T, unsigned Rows, unsigned Panels>
         for (unsigned v = 0; v < all; ++v)
             sum[r][v] = accumulate ? T::load(acc + r * acc_stride + v * sizeof(Vector)) : T::zero();
     const std::byte *b = panels[0], *b2 = panels[Panels - 1];
+    // A pointer for three rows, so that registers suffice.
+    const std::byte *rows[(Rows + 2) / 3];
 #pragma GCC unroll 4
-    for (; steps != 0; --steps, a += 4) {
+    for (unsigned r = 0; r < Rows; r += 3)
+        rows[r / 3] = a + r * a_stride;
+#pragma GCC unroll 4
+    for (; steps != 0; --steps) {
         Vector y[all];
 #pragma GCC unroll 4
         for (unsigned v = 0; v < all; ++v)
@@ -46,11 +51,14 @@ template <class T, unsigned Rows, unsigned Panels>
         b2 += tensor_step_bytes;
 #pragma GCC unroll 16
         for (unsigned r = 0; r < Rows; ++r) {
-            const Vector x = T::splat(a + r * tensor_row_bytes);
+            const Vector x = T::splat(rows[r / 3] + r % 3 * a_stride);
 #pragma GCC unroll 4
             for (unsigned v = 0; v < all; ++v)
                 sum[r][v] = T::step(sum[r][v], x, y[v]);
         }
+#pragma GCC unroll 4
+        for (const std::byte *&row : rows)
+            row += 4;
     }
 #pragma GCC unroll 16
     for (unsigned r = 0; r < Rows; ++r)
@@ -64,19 +72,20 @@ template <class T, unsigned Rows, unsigned Panels>
 [[gnu::noinline]] void run_tile_at(const TensorBlock &block, uint32_t first) {
     static_assert(T::vectors * sizeof(typename T::Vector) == tensor_step_bytes);
     constexpr size_t line = Panels * tensor_step_bytes;
-    const std::byte *a = block.a + first * tensor_row_bytes;
+    const std::byte *a = block.a + first * block.a_stride;
     std::byte *acc = block.acc + first * block.acc_stride;
     for (unsigned r = 0; r < Rows && block.ahead; ++r)
         for (uint32_t at = 0; at < block.ahead_bytes; at += 64)
             __builtin_prefetch(block.ahead + (first + r) * block.ahead_stride + at, 0, 2);
     if (block.columns * size_t{4} == line) {
-        run_tile<T, Rows, Panels>(a, block.b, block.steps, acc, block.acc_stride, block.accumulate);
+        run_tile<T, Rows, Panels>(a, block.a_stride, block.b, block.steps, acc, block.acc_stride,
+                                  block.accumulate);
         return;
     }
     alignas(64) std::byte edge[Rows * line] = {};
     for (unsigned r = 0; r < Rows && block.accumulate; ++r)
         std::memcpy(edge + r * line, acc + r * block.acc_stride, block.columns * size_t{4});
-    run_tile<T, Rows, Panels>(a, block.b, block.steps, edge, line, true);
+    run_tile<T, Rows, Panels>(a, block.a_stride, block.b, block.steps, edge, line, true);
     for (unsigned r = 0; r < Rows; ++r)
         std::memcpy(acc + r * block.acc_stride, edge + r * line, block.columns * size_t{4});
 }

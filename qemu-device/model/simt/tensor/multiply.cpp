@@ -120,6 +120,7 @@ class Multiplication {
 
   private:
     bool panels() const { return d_.flags & BRGPU_TMMA_B_PANELS; }
+    const std::byte *rows_of_a(size_t &stride) noexcept;
     bool stage_a() noexcept;
     bool stage_rows() noexcept;
     bool stage_groups() noexcept;
@@ -130,6 +131,7 @@ class Multiplication {
     const TensorKernels &kernels_;
     const uint32_t pack_, unit_;
     uint32_t first_ = 0, depth_ = 0;
+    bool a_staged_ = false;
     const std::byte *next_a_ = nullptr; // the next piece of A, for the caches alone
 };
 
@@ -147,6 +149,28 @@ bool Multiplication::check(Context &c) const noexcept {
     const auto alignment = static_cast<unsigned>(e);
     return check_rows(c, a_.va, a_lines, a_.stride, a_line * e, alignment, right_read) &&
            check_rows(c, b_.va, b_lines, b_.stride, b_line, alignment, right_read);
+}
+
+// Rows of the piece and their stride: where they stand, if that is one run of memory and of a form
+// that can be used, else staged. Null: fault noted.
+const std::byte *Multiplication::rows_of_a(size_t &stride) noexcept {
+    if (!a_staged_) {
+        const uint64_t bytes = (d_.m - 1) * a_.stride + depth_ * uint64_t{a_.e};
+        uint64_t whole = 0;
+        const std::byte *host = a_.window.run(a_.va + first_ * uint64_t{a_.e}, whole);
+        if (!host)
+            return nullptr;
+        if (whole >= bytes) {
+            stride = a_.stride;
+            next_a_ = first_ + depth_ < d_.k ? host + depth_ * size_t{a_.e} : nullptr;
+            return host;
+        }
+        if (!stage_a())
+            return nullptr;
+        a_staged_ = true;
+    }
+    stride = tensor_row_bytes;
+    return a_.staging;
 }
 
 bool Multiplication::stage_a() noexcept {
@@ -218,7 +242,8 @@ const std::byte *Multiplication::panel(uint32_t index) noexcept {
 bool Multiplication::stage(uint32_t first, uint32_t depth) noexcept {
     first_ = first;
     depth_ = depth;
-    if (!stage_a())
+    a_staged_ = a_.transposed || !tensor_rows_ready(d_.type, a_.stride);
+    if (a_staged_ && !stage_a())
         return false;
     const uint64_t next = first + depth;
     uint64_t bytes = 1;
@@ -239,7 +264,9 @@ bool Multiplication::multiply(std::byte *accumulators, uint32_t column) noexcept
                      : d_.type == BRGPU_TENSOR_BF16 ? kernels_.multiply_bf16
                                                     : kernels_.multiply_f32;
     TensorBlock block;
-    block.a = a_.staging;
+    block.a = rows_of_a(block.a_stride);
+    if (!block.a)
+        return false;
     block.acc_stride = d_.acc_stride;
     block.rows = d_.m;
     block.steps = (depth_ + unit_ - 1) / unit_;

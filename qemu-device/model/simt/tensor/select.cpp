@@ -122,6 +122,7 @@ void run(const TensorKernels &kernels, Sample &s, uint32_t (&result)[max_m][max_
     for (uint32_t column = 0; column < s.n; column += kernels.columns) {
         TensorBlock block;
         block.a = a;
+        block.a_stride = tensor_row_bytes;
         block.b[0] = b + column / tensor_panel * tensor_panel_bytes;
         block.b[1] = block.b[0] + tensor_panel_bytes;
         block.acc = reinterpret_cast<std::byte *>(&result[0][column]);

@@ -314,7 +314,9 @@ static struct dma_fence *bind_run_job(struct drm_sched_job *sched_job)
 
 	if (vm->stopped)
 		return ERR_PTR(-ECANCELED);
+	mutex_lock(&vm->pt_lock);
 	ret = bind_apply(job, &update);
+	mutex_unlock(&vm->pt_lock);
 	if (WARN_ONCE(ret, "brgpu: page tables reserved for a bind did not do: %d\n", ret)) {
 		WRITE_ONCE(vm->stopped, true);
 		return ERR_PTR(ret);
@@ -337,10 +339,8 @@ static enum drm_gpu_sched_stat bind_timedout_job(struct drm_sched_job *sched_job
 
 	brgpu_compat_sched_keep_job(sched_job);
 	/* A lost interrupt, most likely. */
-	if (!brgpu_tlb_process(brgpu)) {
-		brgpu_device_wedge(brgpu, "a TLB invalidation does not complete");
-		brgpu_tlb_cancel(brgpu, -EIO);
-	}
+	if (!brgpu_tlb_process(brgpu))
+		brgpu_tlb_timed_out(brgpu);
 	return BRGPU_SCHED_STAT_KEEP;
 }
 
@@ -847,7 +847,7 @@ int brgpu_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *fil
 	ret = mutex_lock_interruptible(&call.vm->lock);
 	if (ret)
 		goto free_job;
-	if (call.vm->closed || call.vm->stopped || brgpu->wedged) {
+	if (call.vm->closed || call.vm->stopped || call.vm->lost || brgpu->wedged) {
 		ret = brgpu_refuse(brgpu, "VM_BIND", call.vm->closed ? -ENOENT : -EIO,
 				   "the VM or the card is stopped");
 		goto unlock_vm;

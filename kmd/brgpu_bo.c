@@ -54,6 +54,47 @@ int brgpu_bo_validate(struct brgpu_bo *bo, bool interruptible)
 	return ttm_bo_validate(&bo->ttm, &placement, &ctx);
 }
 
+/* Gives up `bo` and takes a reference to the next that has to be in VRAM; NULL: the first. */
+static struct brgpu_bo *bo_next_in_vram(struct brgpu_device *brgpu, struct brgpu_bo *bo)
+{
+	struct list_head *link = bo ? &bo->vram_link : &brgpu->vram_bos;
+	struct brgpu_bo *next = NULL;
+
+	spin_lock(&brgpu->bos_lock);
+	while (!list_is_last(link, &brgpu->vram_bos) && !next) {
+		link = link->next;
+		next = list_entry(link, struct brgpu_bo, vram_link);
+		/* One that is on its way out needs no memory any more. */
+		if (!kref_get_unless_zero(&next->ttm.base.refcount))
+			next = NULL;
+	}
+	spin_unlock(&brgpu->bos_lock);
+	if (bo)
+		drm_gem_object_put(&bo->ttm.base);
+	return next;
+}
+
+int brgpu_bo_restore_all(struct brgpu_device *brgpu)
+{
+	struct brgpu_bo *bo = NULL;
+	int first = 0;
+
+	while ((bo = bo_next_in_vram(brgpu, bo))) {
+		int ret = ttm_bo_reserve(&bo->ttm, false, false, NULL);
+
+		if (!ret) {
+			ret = brgpu_bo_validate(bo, false);
+			ttm_bo_unreserve(&bo->ttm);
+		}
+		if (ret)
+			drm_err(&brgpu->drm,
+				"a buffer of %zu bytes does not come back to VRAM: %pe\n",
+				bo->ttm.base.size, ERR_PTR(ret));
+		first = first ?: ret;
+	}
+	return first;
+}
+
 bool brgpu_bo_is_mappable(struct brgpu_bo *bo)
 {
 	struct brgpu_device *brgpu = ttm_to_brgpu(bo->ttm.bdev);
@@ -170,6 +211,10 @@ static void bo_destroy(struct ttm_buffer_object *tbo)
 		list_del(&bo->import_link);
 		mutex_unlock(&brgpu->shown_lock);
 	}
+	spin_lock(&brgpu->bos_lock);
+	list_del(&bo->vram_link);
+	spin_unlock(&brgpu->bos_lock);
+	/* Not earlier: TTM holds the exporter's reservation while it takes a buffer down. */
 	if (tbo->base.import_attach)
 		dma_buf_detach(bo->import_dmabuf, tbo->base.import_attach);
 	/* Not earlier: TTM holds the exporter's reservation while it takes a buffer down. */
@@ -210,6 +255,7 @@ struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_
 	bo = kzalloc(sizeof(*bo), GFP_KERNEL);
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&bo->vram_link);
 	bo->placements = params->placements;
 	bo->flags = params->flags;
 	INIT_LIST_HEAD(&bo->owner_link);
@@ -252,6 +298,11 @@ struct brgpu_bo *brgpu_bo_create(struct brgpu_device *brgpu, const struct brgpu_
 		if (params->vm)
 			dma_resv_unlock(resv);
 		return ERR_PTR(bo_create_error(brgpu, params, ret));
+	}
+	if (bo->placements == DRM_BRGPU_PLACEMENT_VRAM) {
+		spin_lock(&brgpu->bos_lock);
+		list_add_tail(&bo->vram_link, &brgpu->vram_bos);
+		spin_unlock(&brgpu->bos_lock);
 	}
 	/* Of an import, the reservation is the exporter's, and the caller's to unlock. */
 	if (params->import_resv)

@@ -16,6 +16,7 @@ struct brgpu_bo {
 	struct ttm_buffer_object ttm;
 	u32 placements;		/* DRM_BRGPU_PLACEMENT_* */
 	u32 flags;		/* DRM_BRGPU_BO_* */
+	struct list_head vram_link;	/* in brgpu_device.vram_bos, or empty */
 	/* The VM that owns it, by its reservation object; NULL: shared. Holds a reference. */
 	struct drm_gem_object *vm_resv_obj;
 	/* prime_holder: other drivers and cards that hold it. Protected by the reservation. */
@@ -59,6 +60,11 @@ int brgpu_bo_validate(struct brgpu_bo *bo, bool interruptible);
 void brgpu_bo_disown_all(struct brgpu_file *file);
 /* Brings one that landed in invisible VRAM to where the CPU sees it; the reservation is held. */
 int brgpu_bo_make_visible(struct brgpu_bo *bo);
+/*
+ * After a sleep: what has no other place comes back to VRAM. The first error, after all were
+ * tried.
+ */
+int brgpu_bo_restore_all(struct brgpu_device *brgpu);
 /* Whether the CPU can reach it, or may by moving it. */
 bool brgpu_bo_is_mappable(struct brgpu_bo *bo);
 /* Reads the 64-bit word at `offset` (checked by the caller). Takes the reservation. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/dma-mapping.h>
 #include <linux/iopoll.h>
+#include <linux/pci.h>
 
 #include <drm/drm_managed.h>
 
@@ -25,8 +26,16 @@
  * expected everywhere: a card may vanish between two reads.
  */
 
-#define WATCH_MS	1000
-#define STOP_TIMEOUT_MS	2000
+/* Between two looks: a dead firmware is to be noticed within a second. */
+#define WATCH_MS		250
+#define SENSORS_MS		1000
+#define PRESENCE_MS		1000
+/* What a host that starves a virtual card may add to the firmware's limit, before it is reset. */
+#define HEARTBEAT_PATIENCE_MS	2000
+/* So many resets for the firmware's sake within that time, and it is left alone. */
+#define FIRMWARE_RESETS		3
+#define FIRMWARE_RESETS_MS	60000
+#define STOP_TIMEOUT_MS		2000
 
 bool brgpu_device_is_gone(struct brgpu_device *brgpu)
 {
@@ -37,8 +46,9 @@ static void device_wedge_work(struct work_struct *work)
 {
 	struct brgpu_device *brgpu = container_of(work, struct brgpu_device, wedge_work);
 
+	brgpu_reset_tell(brgpu, false);
 	mutex_lock(&brgpu->reset_lock);
-	brgpu_reset_fail_queues(brgpu, NULL, -EIO);
+	brgpu_reset_fail_queues(brgpu, -EIO);
 	mutex_unlock(&brgpu->reset_lock);
 	brgpu_tlb_cancel(brgpu, -EIO);
 }
@@ -57,58 +67,113 @@ void brgpu_device_wedge(struct brgpu_device *brgpu, const char *why)
 static bool device_watch_presence(struct brgpu_device *brgpu)
 {
 	if (!brgpu_device_is_gone(brgpu)) {
-		brgpu->absences = 0;
+		brgpu->absent_since = 0;
 		return true;
 	}
 	/* A read may fail once: what does not come back is gone. */
-	if (++brgpu->absences == 2)
+	if (!brgpu->absent_since)
+		brgpu->absent_since = jiffies | 1;
+	else if (time_after(jiffies, brgpu->absent_since + msecs_to_jiffies(PRESENCE_MS)))
 		brgpu_device_wedge(brgpu, "it does not answer any more");
 	return false;
+}
+
+/* The firmware is dead for sure, or has been silent for long enough. True: a reset follows. */
+static bool device_revive_firmware(struct brgpu_device *brgpu)
+{
+	if (brgpu->fw_given_up)
+		return false;
+	if (!brgpu->fw_resets ||
+	    time_after(jiffies, brgpu->fw_first_reset + msecs_to_jiffies(FIRMWARE_RESETS_MS))) {
+		brgpu->fw_first_reset = jiffies;
+		brgpu->fw_resets = 0;
+	}
+	if (brgpu->fw_resets == FIRMWARE_RESETS) {
+		brgpu->fw_given_up = true;
+		drm_err(&brgpu->drm,
+			"firmware died again after %d resets: it is left alone, without sensors and power control\n",
+			FIRMWARE_RESETS);
+		return false;
+	}
+	brgpu->fw_resets++;
+	brgpu_reset_request(brgpu, BRGPU_RESET_RUNG_DEVICE, "the firmware is dead");
+	return true;
+}
+
+/* False: a reset has been asked for. */
+static bool device_watch_heartbeat(struct brgpu_device *brgpu)
+{
+	const u32 heartbeat = brgpu_read32(brgpu, BRGPU_REG_HEARTBEAT);
+	const u32 limit_ms = brgpu_read32(brgpu, BRGPU_REG_HEARTBEAT_MS);
+	const u32 state = brgpu_read32(brgpu, BRGPU_REG_BOOT_STATE);
+	const bool crashed = state == BRGPU_BOOT_STATE_CRASHED;
+	const unsigned long seen = brgpu->heartbeat_seen;
+	bool silent;
+
+	if (state == U32_MAX || limit_ms == U32_MAX)
+		return true;
+	if (heartbeat != brgpu->last_heartbeat && !crashed) {
+		brgpu->last_heartbeat = heartbeat;
+		brgpu->heartbeat_seen = jiffies;
+		brgpu->silent_looks = 0;
+		if (brgpu->fw_dead)
+			drm_warn(&brgpu->drm, "firmware heartbeat is back\n");
+		brgpu->fw_dead = false;
+		return true;
+	}
+
+	/* By looks too, not by time alone: a machine that stood still has not waited. */
+	brgpu->silent_looks++;
+	silent = brgpu->silent_looks > 2 && time_after(jiffies, seen + msecs_to_jiffies(limit_ms));
+	if (!brgpu->fw_dead && (crashed || silent)) {
+		brgpu->fw_dead = true;
+		drm_err(&brgpu->drm, "firmware heartbeat stopped at %u (limit %u ms)%s\n",
+			heartbeat, limit_ms, crashed ? ": it has crashed" : "");
+		brgpu_fw_report_crash(brgpu);
+	}
+	silent = brgpu->silent_looks > HEARTBEAT_PATIENCE_MS / WATCH_MS &&
+		 time_after(jiffies, seen + msecs_to_jiffies(limit_ms + HEARTBEAT_PATIENCE_MS));
+	return !((crashed || silent) && device_revive_firmware(brgpu));
 }
 
 static void device_watch_work(struct work_struct *work)
 {
 	struct brgpu_device *brgpu = container_of(work, struct brgpu_device, watch.work);
-	u32 heartbeat, limit_ms;
+	bool again = true;
 	int idx;
 
+	/* While it is reset or asleep; it is started again afterwards. */
+	if (READ_ONCE(brgpu->resetting) || READ_ONCE(brgpu->away))
+		return;
 	if (!drm_dev_enter(&brgpu->drm, &idx))
 		return;
-	if (!device_watch_presence(brgpu)) {
-		drm_dev_exit(idx);
-		goto again;
-	}
-	/* What a lost interrupt left lying. */
-	brgpu_irq_poll(brgpu);
-
-	heartbeat = brgpu_read32(brgpu, BRGPU_REG_HEARTBEAT);
-	limit_ms = brgpu_read32(brgpu, BRGPU_REG_HEARTBEAT_MS);
-	if (heartbeat != brgpu->last_heartbeat) {
-		brgpu->last_heartbeat = heartbeat;
-		brgpu->heartbeat_seen = jiffies;
-		if (brgpu->fw_dead)
-			drm_warn(&brgpu->drm, "firmware heartbeat is back\n");
-		brgpu->fw_dead = false;
-	} else if (!brgpu->fw_dead && limit_ms != U32_MAX &&
-		   time_after(jiffies, brgpu->heartbeat_seen +
-			      msecs_to_jiffies(max(limit_ms, 2 * WATCH_MS)))) {
-		brgpu->fw_dead = true;
-		drm_err(&brgpu->drm,
-			"firmware heartbeat stopped at %u (limit %u ms): sensors and power control are lost, running work goes on\n",
-			heartbeat, limit_ms);
-		brgpu_fw_report_crash(brgpu);
+	if (device_watch_presence(brgpu)) {
+		/* What a lost interrupt left lying. */
+		brgpu_irq_poll(brgpu);
+		again = device_watch_heartbeat(brgpu);
+		if (!brgpu->fw_dead &&
+		    time_after(jiffies, brgpu->sensors_asked + msecs_to_jiffies(SENSORS_MS))) {
+			brgpu->sensors_asked = jiffies;
+			queue_work(system_wq, &brgpu->sensors_work);
+		}
 	}
 	drm_dev_exit(idx);
+	if (again && !brgpu->wedged)
+		queue_delayed_work(system_wq, &brgpu->watch, msecs_to_jiffies(WATCH_MS));
+}
 
-	if (!brgpu->fw_dead)
-		brgpu_hwmon_update(brgpu);
-again:
-	queue_delayed_work(system_wq, &brgpu->watch, msecs_to_jiffies(WATCH_MS));
+/* Beside the watch: it may have to wait for the firmware. */
+static void device_sensors_work(struct work_struct *work)
+{
+	brgpu_hwmon_update(container_of(work, struct brgpu_device, sensors_work));
 }
 
 void brgpu_device_start_watch(struct brgpu_device *brgpu)
 {
 	brgpu->heartbeat_seen = jiffies;
+	brgpu->silent_looks = 0;
+	brgpu->absent_since = 0;
+	brgpu->fw_dead = false;
 	queue_delayed_work(system_wq, &brgpu->watch, 0);
 }
 
@@ -129,15 +194,36 @@ static void device_release(struct drm_device *drm, void *data)
 	mutex_destroy(&brgpu->reset_lock);
 }
 
-/* Ends all that the card does: queues, DMA, interrupts, firmware. VRAM keeps its content. */
-static int device_reset(struct brgpu_device *brgpu)
+int brgpu_device_reset(struct brgpu_device *brgpu)
 {
 	u32 status;
+	int ret;
 
 	brgpu_write32(brgpu, BRGPU_REG_RESET, BRGPU_RESET_KEY | BRGPU_RESET_DEVICE);
-	return read_poll_timeout(brgpu_read32, status,
-				 !(status & BRGPU_STATUS_RESETTING) || status == U32_MAX, 1000,
-				 STOP_TIMEOUT_MS * 1000, true, brgpu, BRGPU_REG_STATUS);
+	ret = read_poll_timeout(brgpu_read32, status,
+				!(status & BRGPU_STATUS_RESETTING) || status == U32_MAX, 1000,
+				STOP_TIMEOUT_MS * 1000, true, brgpu, BRGPU_REG_STATUS);
+	if (ret)
+		return ret;
+	if (status == U32_MAX)
+		return -ENODEV;
+	return status & BRGPU_STATUS_FAILED ? -EIO : 0;
+}
+
+void brgpu_device_quiesce(struct brgpu_device *brgpu)
+{
+	if (brgpu_device_is_gone(brgpu))
+		return;
+	brgpu_irq_disable(brgpu);
+	brgpu_fw_halt(brgpu);
+	if (brgpu_device_reset(brgpu))
+		drm_warn(&brgpu->drm, "the card does not come out of its reset\n");
+}
+
+int brgpu_device_start(struct brgpu_device *brgpu)
+{
+	brgpu_irq_enable(brgpu);
+	return brgpu_fw_start(brgpu);
 }
 
 static u64 device_read(void *ctx, u32 offset, unsigned int bytes)
@@ -189,11 +275,14 @@ int brgpu_device_init(struct brgpu_device *brgpu)
 	INIT_LIST_HEAD(&brgpu->userptrs);
 	INIT_LIST_HEAD(&brgpu->imports);
 	brgpu_dma_init(brgpu);
-	mutex_init(&brgpu->reset_lock);
+	spin_lock_init(&brgpu->bos_lock);
+	INIT_LIST_HEAD(&brgpu->vram_bos);
+	brgpu_reset_init(brgpu);
 	init_waitqueue_head(&brgpu->mem_wq);
 	ida_init(&brgpu->slot_ida);
 	xa_init_flags(&brgpu->vms, XA_FLAGS_ALLOC1);
 	INIT_DELAYED_WORK(&brgpu->watch, device_watch_work);
+	INIT_WORK(&brgpu->sensors_work, device_sensors_work);
 	INIT_WORK(&brgpu->wedge_work, device_wedge_work);
 	brgpu_tlb_init(brgpu);
 	brgpu_mbox_init(brgpu);
@@ -208,9 +297,14 @@ int brgpu_device_init(struct brgpu_device *brgpu)
 		 brgpu->ident.queues);
 
 	/* A driver before this one may have lost the card, or died, with queues mapped. */
-	ret = device_reset(brgpu);
+	ret = brgpu_device_reset(brgpu);
+	if (ret == -EIO) {
+		brgpu->reset_owner = current;
+		ret = pci_reset_function_locked(to_pci_dev(drm->dev)) ?: brgpu_device_reset(brgpu);
+		brgpu->reset_owner = NULL;
+	}
 	if (ret) {
-		drm_err(drm, "the card does not come out of its reset\n");
+		drm_err(drm, "the card does not come out of its reset: %pe\n", ERR_PTR(ret));
 		return ret;
 	}
 
@@ -222,10 +316,16 @@ int brgpu_device_init(struct brgpu_device *brgpu)
 		ret = -ENOMEM;
 		goto err_sched_wq;
 	}
-	ret = brgpu_irq_init(brgpu);
+	ret = brgpu_fw_load(brgpu);
 	if (ret)
 		goto err_reset_wq;
-	ret = brgpu_fw_start(brgpu);
+	ret = brgpu_coredump_init(brgpu);
+	if (ret)
+		goto err_fw_image;
+	ret = brgpu_irq_init(brgpu);
+	if (ret)
+		goto err_dump;
+	ret = brgpu_device_start(brgpu);
 	if (ret)
 		goto err_irq;
 	ret = brgpu_ttm_init(brgpu);
@@ -256,6 +356,10 @@ err_fw:
 err_irq:
 	brgpu_irq_disable(brgpu);
 	brgpu_irq_fini(brgpu);
+err_dump:
+	brgpu_coredump_fini(brgpu);
+err_fw_image:
+	brgpu_fw_unload(brgpu);
 err_reset_wq:
 	destroy_workqueue(brgpu->reset_wq);
 err_sched_wq:
@@ -269,21 +373,22 @@ void brgpu_device_stop(struct brgpu_device *brgpu)
 	cancel_delayed_work_sync(&brgpu->watch);
 	brgpu_userqs_stop(brgpu);
 	brgpu_mbox_close(brgpu);
+	cancel_work_sync(&brgpu->sensors_work);
+	cancel_work_sync(&brgpu->tell_work);
 
-	if (!brgpu_device_is_gone(brgpu)) {
-		brgpu_irq_disable(brgpu);
-		brgpu_fw_halt(brgpu);
-		if (device_reset(brgpu))
-			drm_warn(&brgpu->drm, "the card does not come out of its reset\n");
-	}
+	brgpu_device_quiesce(brgpu);
 	brgpu_irq_fini(brgpu);
+	brgpu_coredump_fini(brgpu);
+	brgpu_fw_unload(brgpu);
 
 	mutex_lock(&brgpu->reset_lock);
-	brgpu_reset_fail_queues(brgpu, NULL, -ENODEV);
+	brgpu->resetting = false;
+	brgpu_reset_fail_queues(brgpu, -ENODEV);
 	mutex_unlock(&brgpu->reset_lock);
 	/* Nothing uses the old mappings any more: as good as invalidated. */
 	brgpu_tlb_cancel(brgpu, 0);
 	flush_workqueue(brgpu->reset_wq);
 	flush_workqueue(brgpu->userqs.wq);
 	wake_up_all(&brgpu->mem_wq);
+	wake_up_all(&brgpu->reset_wait);
 }

@@ -27,6 +27,7 @@
 #include "brgpu_compat.h"
 #include "brgpu_core_ident.h"
 #include "brgpu_core_uapi.h"
+#include "brgpu_coredump.h"
 #include "brgpu_dma.h"
 #include "brgpu_doorbell.h"
 #include "brgpu_fw.h"
@@ -53,17 +54,21 @@ struct brgpu_vm;
  * 3. brgpu_vram_mgr.lock (mutex): the VRAM allocator. Reclaim does not take it.
  * 4. brgpu_migrate.lock (mutex): the kernel's copy queue. Taken from TTM's move.
  * 5. brgpu_userqs.lock (mutex): which user queues have slots, and their commands. As below.
- * 6. brgpu_device.reset_lock (mutex): kills of queues and engine resets. Nothing is allocated under
- *    it or brgpu_userqs.lock, and no dma_resv is taken: fences depend on them.
- * 7. brgpu_device.slots_lock, brgpu_hwq.lock, brgpu_userq.lock, brgpu_preempt.lock, brgpu_tlb.lock,
+ * 6. brgpu_device.reset_lock (mutex): kills of queues and resets. Nothing is allocated under it or
+ *    brgpu_userqs.lock, and no dma_resv is taken: fences depend on them.
+ * 7. brgpu_mbox.lock (mutex): a request to the firmware. Nothing is allocated under it either.
+ * 8. brgpu_device.slots_lock, brgpu_hwq.lock, brgpu_userq.lock, brgpu_preempt.lock, brgpu_tlb.lock,
  *    brgpu_irq.lock, brgpu_vm.fault_lock (spinlocks, interrupts off). brgpu_hwq.lock and
  *    brgpu_tlb.lock are fence locks; none of these is held while another is taken, but for
  *    slots_lock's readers, who use RCU.
  *
  * brgpu_device.shown_lock (mutex) is taken outside of 2, when the card goes, and otherwise alone.
- * These stand alone, and are never held together with those above: brgpu_mbox.lock (mutex);
- * brgpu_device.doorbells_sem, and inside it brgpu_doorbells.lock (mutex), which are taken by page
- * faults, so inside mmap_lock; brgpu_save_space.lock (mutex), but for brgpu_tlb.lock inside it.
+ * These stand alone, and are never held together with those above: brgpu_device.doorbells_sem, and
+ * inside it brgpu_doorbells.lock (mutex), which are taken by page faults, so inside mmap_lock;
+ * brgpu_save_space.lock (mutex), but for brgpu_tlb.lock inside it.
+ *
+ * The PCI core's device lock is held around probe, removal, suspend and resets by sysfs, outside of
+ * all; a reset of the driver's own only tries it.
  */
 
 /* A fence job without progress for this long is stopped. */
@@ -134,11 +139,24 @@ struct brgpu_device {
 	struct list_head userptrs;	/* brgpu_userptr: memory of processes that it is shown */
 	struct list_head imports;	/* brgpu_bo: of other drivers and cards */
 
+	/* Buffers that have to be in VRAM: they come back after a sleep. */
+	spinlock_t bos_lock;
+	struct list_head vram_bos;
 	/* VMs by their hardware id: for faults. */
 	struct xarray vms;
 
-	/* Serializes kills of queues and engine resets. */
+	/* Serializes kills of queues and resets. Protects what follows, up to reset_wait. */
 	struct mutex reset_lock;
+	bool resetting;			/* queues are held; read without the lock too */
+	bool away;			/* as long as somebody else resets it, or it sleeps */
+	bool asleep;			/* or about to be: user queues stay off the hardware */
+	struct task_struct *reset_owner; /* in a reset of the driver's own */
+	wait_queue_head_t reset_wait;	/* woken when resetting has ended */
+	struct work_struct reset_work;
+	struct work_struct tell_work;
+	atomic_t reset_wanted;		/* enum brgpu_reset_rung */
+	const char *reset_why;
+	struct brgpu_coredump dump;
 	/* Set once: nothing brings the engines back. */
 	bool wedged;
 	struct work_struct wedge_work;
@@ -150,11 +168,18 @@ struct brgpu_device {
 	spinlock_t sensors_lock;
 	struct brgpu_sensors sensors;
 
+	/* The watch's own, but for fw_dead, which anybody may read. */
 	struct delayed_work watch;
+	struct work_struct sensors_work;
+	unsigned long sensors_asked;	/* jiffies, as those below */
 	u32 last_heartbeat;
-	unsigned long heartbeat_seen;	/* jiffies */
-	u32 absences;			/* looks in a row at a card that did not answer */
+	unsigned long heartbeat_seen;
+	u32 silent_looks;		/* in a row, at a heartbeat that stood still */
+	unsigned long absent_since;	/* 0: it answers */
 	bool fw_dead;
+	u32 fw_resets;			/* for the firmware's sake, since fw_first_reset */
+	unsigned long fw_first_reset;
+	bool fw_given_up;
 
 	atomic_t queue_resets;
 	atomic_t device_resets;
@@ -232,6 +257,15 @@ static inline u64 brgpu_vm0_system(dma_addr_t address)
 	__error; })
 
 int brgpu_device_init(struct brgpu_device *brgpu);
+/*
+ * Ends all that the card does: queues, DMA, interrupts, firmware. VRAM keeps its content. -EIO: a
+ * function-level reset is needed; -ETIMEDOUT; -ENODEV: gone.
+ */
+int brgpu_device_reset(struct brgpu_device *brgpu);
+/* After a reset: event rings and firmware. Then queues can be mapped. Allocates nothing. */
+int brgpu_device_start(struct brgpu_device *brgpu);
+/* Before a sleep, after brgpu_reset_prepare(): all that the card does ends. */
+void brgpu_device_quiesce(struct brgpu_device *brgpu);
 void brgpu_device_start_watch(struct brgpu_device *brgpu);
 void brgpu_device_stop(struct brgpu_device *brgpu);
 /* The engines are lost for good: every queue stops, and new work is refused with EIO. */

@@ -14,8 +14,9 @@
  * DOC: firmware
  *
  * The driver reads the image's header to say in words what does not fit; whether the image is
- * genuine is the boot ROM's affair alone. A card whose firmware is running already (its last driver
- * died) is halted and started anew, so that every probe begins in the same state.
+ * genuine is the boot ROM's affair alone. The image is kept: after a reset the firmware is started
+ * again, when no memory may be allocated and no file read. A card whose firmware is running already
+ * (its last driver died) is halted and started anew, so that every probe begins in the same state.
  */
 
 /* The boot ROM verifies a signature, maybe under an emulator on a busy machine. */
@@ -34,21 +35,15 @@ static bool fw_boot_has_ended(u32 state)
 	       state != BRGPU_BOOT_STATE_HALTED;
 }
 
-static int fw_boot(struct brgpu_device *brgpu, const char *name, const struct firmware *image)
+static int fw_boot(struct brgpu_device *brgpu)
 {
-	struct device *dev = brgpu->drm.dev;
-	dma_addr_t dma;
+	const struct brgpu_fw *fw = &brgpu->fw;
+	const char *name = fw->name;
 	u32 state, error, status;
-	void *cpu;
 	int ret;
 
-	cpu = dma_alloc_coherent(dev, image->size, &dma, GFP_KERNEL);
-	if (!cpu)
-		return -ENOMEM;
-	memcpy(cpu, image->data, image->size);
-
-	brgpu_write64(brgpu, BRGPU_REG_FW_ADDRESS, brgpu_vm0_system(dma));
-	brgpu_write32(brgpu, BRGPU_REG_FW_BYTES, image->size);
+	brgpu_write64(brgpu, BRGPU_REG_FW_ADDRESS, brgpu_vm0_system(fw->image_dma));
+	brgpu_write32(brgpu, BRGPU_REG_FW_BYTES, fw->image_bytes);
 	brgpu_write32(brgpu, BRGPU_REG_BOOT_COMMAND, BRGPU_BOOT_START);
 	ret = read_poll_timeout(brgpu_read32, state, fw_boot_has_ended(state), 1000,
 				FW_CHECK_TIMEOUT_MS * 1000, false, brgpu, BRGPU_REG_BOOT_STATE);
@@ -58,23 +53,20 @@ static int fw_boot(struct brgpu_device *brgpu, const char *name, const struct fi
 		/* It may still read the image: stop it first. */
 		brgpu_write32(brgpu, BRGPU_REG_BOOT_COMMAND, BRGPU_BOOT_HALT);
 		brgpu_read32(brgpu, BRGPU_REG_BOOT_STATE);
-		goto free;
+		return ret;
 	}
 	if (state == BRGPU_BOOT_STATE_REFUSED) {
 		error = brgpu_read32(brgpu, BRGPU_REG_BOOT_ERROR);
 		drm_err(&brgpu->drm, "%s: the card refuses the firmware: %s\n", name,
 			brgpu_core_fw_boot_error_text(error));
 		ret = brgpu_core_fw_boot_errno(error);
-		if (!ret)
-			ret = -EIO;
-		goto free;
+		return ret ?: -EIO;
 	}
 	if (state != BRGPU_BOOT_STATE_RUNNING) {
 		drm_err(&brgpu->drm, "%s: the firmware is not running after its start (state %s)\n",
 			name, brgpu_core_fw_boot_state_text(state));
 		brgpu_fw_report_crash(brgpu);
-		ret = -EIO;
-		goto free;
+		return -EIO;
 	}
 
 	ret = read_poll_timeout(brgpu_read32, status, status & BRGPU_STATUS_READY, 1000,
@@ -85,12 +77,10 @@ static int fw_boot(struct brgpu_device *brgpu, const char *name, const struct fi
 			name, status);
 		brgpu_fw_report_crash(brgpu);
 	}
-free:
-	dma_free_coherent(dev, image->size, cpu, dma);
 	return ret;
 }
 
-int brgpu_fw_start(struct brgpu_device *brgpu)
+int brgpu_fw_load(struct brgpu_device *brgpu)
 {
 	const struct brgpu_core_fw_card card = {
 		.product = brgpu->ident.product,
@@ -102,11 +92,11 @@ int brgpu_fw_start(struct brgpu_device *brgpu)
 	struct brgpu_fw *fw = &brgpu->fw;
 	struct brgpu_core_fw_info info;
 	const struct firmware *image;
-	char name[32], version[16];
-	const char *why = "";
+	const char *name = fw->name, *why = "";
+	char version[16];
 	int ret;
 
-	snprintf(name, sizeof(name), "brgpu/br%03x.fw", brgpu->ident.product & 0xfff);
+	snprintf(fw->name, sizeof(fw->name), "brgpu/br%03x.fw", brgpu->ident.product & 0xfff);
 	ret = request_firmware(&image, name, brgpu->drm.dev);
 	if (ret) {
 		drm_err(&brgpu->drm, "firmware %s: %pe: install brgpu-firmware\n", name,
@@ -132,24 +122,48 @@ int brgpu_fw_start(struct brgpu_device *brgpu)
 	if (ret)
 		goto release;
 
-	brgpu_fw_halt(brgpu);
-	ret = fw_boot(brgpu, name, image);
-	if (ret)
-		goto release;
-	ret = brgpu_mbox_hello(brgpu, &fw->mailbox);
-	if (ret) {
-		brgpu_fw_halt(brgpu);
+	fw->image = dma_alloc_coherent(brgpu->drm.dev, image->size, &fw->image_dma, GFP_KERNEL);
+	if (!fw->image) {
+		ret = -ENOMEM;
 		goto release;
 	}
-
-	fw->version = brgpu_read32(brgpu, BRGPU_REG_FW_VERSION);
-	fw_format_version(version, sizeof(version), fw->version);
+	memcpy(fw->image, image->data, image->size);
+	fw->image_bytes = image->size;
 	strscpy(fw->build, info.build_id, sizeof(fw->build));
-	drm_info(&brgpu->drm, "firmware %s %s (%s), mailbox %u.%u\n", name, version, fw->build,
-		 BRGPU_MBOX_VERSION_MAJOR(fw->mailbox), BRGPU_MBOX_VERSION_MINOR(fw->mailbox));
 release:
 	release_firmware(image);
 	return ret;
+}
+
+void brgpu_fw_unload(struct brgpu_device *brgpu)
+{
+	struct brgpu_fw *fw = &brgpu->fw;
+
+	if (fw->image)
+		dma_free_coherent(brgpu->drm.dev, fw->image_bytes, fw->image, fw->image_dma);
+	fw->image = NULL;
+}
+
+int brgpu_fw_start(struct brgpu_device *brgpu)
+{
+	struct brgpu_fw *fw = &brgpu->fw;
+	char version[16];
+	int ret;
+
+	brgpu_fw_halt(brgpu);
+	ret = fw_boot(brgpu);
+	if (ret)
+		return ret;
+	ret = brgpu_mbox_hello(brgpu, &fw->mailbox);
+	if (ret) {
+		brgpu_fw_halt(brgpu);
+		return ret;
+	}
+	fw->version = brgpu_read32(brgpu, BRGPU_REG_FW_VERSION);
+	fw_format_version(version, sizeof(version), fw->version);
+	drm_info(&brgpu->drm, "firmware %s %s (%s), mailbox %u.%u\n", fw->name, version, fw->build,
+		 BRGPU_MBOX_VERSION_MAJOR(fw->mailbox), BRGPU_MBOX_VERSION_MINOR(fw->mailbox));
+	return 0;
 }
 
 void brgpu_fw_halt(struct brgpu_device *brgpu)
@@ -175,6 +189,11 @@ static void fw_read_shared(struct brgpu_device *brgpu, u32 offset, void *out, si
 		words[i] = brgpu_read32(brgpu, offset + i * 4);
 }
 
+void brgpu_fw_read_crash(struct brgpu_device *brgpu, struct brgpu_fw_crash *crash)
+{
+	fw_read_shared(brgpu, BRGPU_FW_CRASH, crash, sizeof(*crash));
+}
+
 void brgpu_fw_report_crash(struct brgpu_device *brgpu)
 {
 	struct brgpu_fw_crash *crash;
@@ -182,10 +201,13 @@ void brgpu_fw_report_crash(struct brgpu_device *brgpu)
 
 	if (brgpu_read32(brgpu, BRGPU_REG_CRASH_VALID) != 1)
 		return;
-	crash = kzalloc(sizeof(*crash), GFP_KERNEL);
-	if (!crash)
+	/* Resets come here, and may not wait for memory. */
+	crash = kzalloc(sizeof(*crash), GFP_NOWAIT | __GFP_NOWARN);
+	if (!crash) {
+		drm_err(&brgpu->drm, "firmware crashed, and there is no memory to read why\n");
 		return;
-	fw_read_shared(brgpu, BRGPU_FW_CRASH, crash, sizeof(*crash));
+	}
+	brgpu_fw_read_crash(brgpu, crash);
 	if (brgpu_core_fw_check_crash(crash, &why))
 		drm_err(&brgpu->drm, "firmware crash record: %s\n", why);
 	else
@@ -196,23 +218,36 @@ void brgpu_fw_report_crash(struct brgpu_device *brgpu)
 	kfree(crash);
 }
 
-void brgpu_fw_show_log(struct brgpu_device *brgpu, struct seq_file *m)
+size_t brgpu_fw_read_log(struct brgpu_device *brgpu, char *text)
 {
-	u32 first, bytes, start, left, i;
-	char *text;
+	u32 first, bytes, start, left, shift;
+	char *ring = brgpu->fw.log;
 
-	text = kzalloc(BRGPU_FW_LOG_BYTES, GFP_KERNEL);
-	if (!text)
-		return;
 	brgpu_core_fw_log_range(brgpu_read32(brgpu, BRGPU_REG_LOG_WRITTEN), 0, &first, &bytes);
-	fw_read_shared(brgpu, BRGPU_FW_LOG, text, BRGPU_FW_LOG_BYTES);
+	fw_read_shared(brgpu, BRGPU_FW_LOG, ring, BRGPU_FW_LOG_BYTES);
 	/* What was overwritten while it was copied is dropped. */
 	brgpu_core_fw_log_range(brgpu_read32(brgpu, BRGPU_REG_LOG_WRITTEN), first, &start, &left);
-	if (start - first < bytes) {
-		bytes -= start - first;
-		for (i = 0; i < bytes; i++)
-			seq_putc(m, text[(start + i) % BRGPU_FW_LOG_BYTES]);
-	}
+	if (start - first >= bytes)
+		return 0;
+	bytes -= start - first;
+	shift = start % BRGPU_FW_LOG_BYTES;
+	left = min_t(u32, bytes, BRGPU_FW_LOG_BYTES - shift);
+	memcpy(text, ring + shift, left);
+	memcpy(text + left, ring, bytes - left);
+	return bytes;
+}
+
+void brgpu_fw_show_log(struct brgpu_device *brgpu, struct seq_file *m)
+{
+	char *text = kmalloc(BRGPU_FW_LOG_BYTES, GFP_KERNEL);
+	size_t bytes;
+
+	if (!text)
+		return;
+	mutex_lock(&brgpu->reset_lock);
+	bytes = brgpu_fw_read_log(brgpu, text);
+	mutex_unlock(&brgpu->reset_lock);
+	seq_write(m, text, bytes);
 	kfree(text);
 }
 

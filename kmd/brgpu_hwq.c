@@ -4,6 +4,7 @@
 #include <linux/slab.h>
 
 #include "brgpu_core_packet.h"
+#include "brgpu_coredump.h"
 #include "brgpu_device.h"
 #include "brgpu_hwq.h"
 #include "brgpu_reset.h"
@@ -144,6 +145,7 @@ int brgpu_hwq_map(struct brgpu_hwq *hwq)
 
 	spin_lock_irqsave(&hwq->lock, flags);
 	hwq->stopped = false;
+	hwq->held = false;
 	hwq->finished = false;
 	hwq->lost = false;
 	hwq->error = BRGPU_QUEUE_ERROR_NONE;
@@ -183,6 +185,11 @@ bool brgpu_hwq_process(struct brgpu_hwq *hwq)
 	return idle;
 }
 
+const void *brgpu_hwq_packet(const struct brgpu_hwq *hwq, u64 index)
+{
+	return hwq->cpu + HWQ_RING + brgpu_core_ring_offset(index, BRGPU_HWQ_RING_LOG2);
+}
+
 static void *hwq_next_slot(struct brgpu_hwq *hwq)
 {
 	return hwq->cpu + HWQ_RING +
@@ -203,7 +210,8 @@ int brgpu_hwq_submit(struct brgpu_hwq *hwq, const void *packets, u32 count,
 
 	spin_lock_irqsave(&hwq->lock, flags);
 	read = READ_ONCE(*hwq_word(hwq, HWQ_READ));
-	if (hwq->stopped) {
+	if (hwq->stopped || hwq->held) {
+		hwq->missed = hwq->held;
 		ret = -ECANCELED;
 	} else if (brgpu_core_ring_room(hwq->write_index, read, BRGPU_HWQ_RING_LOG2) < count + 1) {
 		ret = -ENOSPC;
@@ -282,6 +290,39 @@ void brgpu_hwq_refuse(struct brgpu_hwq *hwq)
 	spin_unlock_irqrestore(&hwq->lock, flags);
 }
 
+void brgpu_hwq_hold(struct brgpu_hwq *hwq)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&hwq->lock, flags);
+	hwq->held = true;
+	hwq->missed = false;
+	spin_unlock_irqrestore(&hwq->lock, flags);
+}
+
+void brgpu_hwq_settle(struct brgpu_hwq *hwq, int fence_error)
+{
+	if (!brgpu_hwq_process(hwq))
+		brgpu_hwq_finish(hwq, BRGPU_QUEUE_ERROR_RESET, fence_error, true);
+}
+
+void brgpu_hwq_resume(struct brgpu_hwq *hwq)
+{
+	unsigned long flags;
+	bool keep, held;
+
+	spin_lock_irqsave(&hwq->lock, flags);
+	keep = !hwq->stopped && !hwq->missed;
+	held = hwq->held;
+	if (held && !keep) {
+		hwq->stopped = true;
+		hwq->held = false;
+	}
+	spin_unlock_irqrestore(&hwq->lock, flags);
+	if (held && (!keep || brgpu_hwq_map(hwq)))
+		brgpu_hwq_finish(hwq, BRGPU_QUEUE_ERROR_RESET, -ECANCELED, true);
+}
+
 void brgpu_hwq_finish(struct brgpu_hwq *hwq, u32 error, int fence_error, bool lost)
 {
 	struct brgpu_device *brgpu = hwq->brgpu;
@@ -322,34 +363,54 @@ void brgpu_hwq_finish(struct brgpu_hwq *hwq, u32 error, int fence_error, bool lo
 	spin_unlock_irqrestore(&hwq->lock, flags);
 }
 
-void brgpu_hwq_stop(struct brgpu_hwq *hwq, u32 error, int fence_error)
+/* Refuses work and brings the hardware to rest, on whatever rung of the ladder. */
+static void hwq_kill(struct brgpu_hwq *hwq, u32 error)
 {
 	struct brgpu_device *brgpu = hwq->brgpu;
+	u32 status;
 	int idx;
-
-	mutex_lock(&brgpu->reset_lock);
-	if (hwq->finished)
-		goto unlock;
 
 	brgpu_hwq_refuse(hwq);
 	trace_brgpu_queue_stop(hwq->slot, error);
-	if (drm_dev_enter(&brgpu->drm, &idx)) {
-		u32 status;
-
-		brgpu_write32(brgpu, hwq_reg(hwq, BRGPU_QUEUE_COMMAND), BRGPU_QUEUE_CMD_KILL);
-		if (read_poll_timeout(brgpu_read32, status, hwq_state_is_at_rest(status), 50,
-				      (brgpu->ident.preempt_ms + HWQ_SLACK_MS) * 1000, false, brgpu,
-				      hwq_reg(hwq, BRGPU_QUEUE_STATUS))) {
-			drm_err(&brgpu->drm,
-				"queue slot %u survived KILL (status 0x%x): resetting the engines\n",
-				hwq->slot, status);
-			brgpu_reset_engines(brgpu, hwq);
-		}
-		drm_dev_exit(idx);
+	if (!drm_dev_enter(&brgpu->drm, &idx))
+		return;
+	brgpu_write32(brgpu, hwq_reg(hwq, BRGPU_QUEUE_COMMAND), BRGPU_QUEUE_CMD_KILL);
+	if (read_poll_timeout(brgpu_read32, status, hwq_state_is_at_rest(status), 50,
+			      (brgpu->ident.preempt_ms + HWQ_SLACK_MS) * 1000, false, brgpu,
+			      hwq_reg(hwq, BRGPU_QUEUE_STATUS))) {
+		drm_err(&brgpu->drm, "queue slot %u survived KILL (status 0x%x)\n", hwq->slot,
+			status);
+		brgpu_coredump_take(brgpu, hwq, false, "a queue could not be killed");
+		brgpu_reset_card(brgpu, BRGPU_RESET_RUNG_ENGINES, hwq,
+				 "a queue could not be killed");
+	} else if (error != BRGPU_QUEUE_ERROR_KILLED && error != BRGPU_QUEUE_ERROR_RESET) {
+		brgpu_coredump_take(brgpu, hwq, true,
+				    error == DRM_BRGPU_QUEUE_ERROR_TIMEOUT ?
+					    "a queue made no progress" :
+					    "a queue stopped with an error");
 	}
-	brgpu_hwq_finish(hwq, error, fence_error, false);
-unlock:
+	drm_dev_exit(idx);
+}
+
+void brgpu_hwq_stop(struct brgpu_hwq *hwq, u32 error, int fence_error)
+{
+	struct brgpu_device *brgpu = hwq->brgpu;
+
+	mutex_lock(&brgpu->reset_lock);
+	if (!hwq->finished) {
+		hwq_kill(hwq, error);
+		brgpu_hwq_finish(hwq, error, fence_error, false);
+	}
 	mutex_unlock(&brgpu->reset_lock);
+}
+
+void brgpu_hwq_lose(struct brgpu_hwq *hwq)
+{
+	lockdep_assert_held(&hwq->brgpu->reset_lock);
+	if (hwq->finished)
+		return;
+	hwq_kill(hwq, BRGPU_QUEUE_ERROR_RESET);
+	brgpu_hwq_finish(hwq, BRGPU_QUEUE_ERROR_RESET, -ECANCELED, true);
 }
 
 static void hwq_error_work(struct work_struct *work)
@@ -413,7 +474,12 @@ struct brgpu_hwq *brgpu_hwq_create(struct brgpu_device *brgpu,
 	ret = -ENODEV;
 	if (drm_dev_enter(&brgpu->drm, &idx)) {
 		mutex_lock(&brgpu->reset_lock);
-		ret = brgpu->wedged ? -EIO : brgpu_hwq_map(hwq);
+		if (brgpu->wedged)
+			ret = -EIO;
+		else if (brgpu->away)
+			ret = -EAGAIN; /* it comes back, or is wedged, soon */
+		else
+			ret = brgpu_hwq_map(hwq);
 		mutex_unlock(&brgpu->reset_lock);
 		drm_dev_exit(idx);
 	}

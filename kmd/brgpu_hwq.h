@@ -50,6 +50,8 @@ struct brgpu_hwq {
 	u64 completed;			/* fences signalled, with an error too */
 	ktime_t head_since;		/* when the oldest pending fence became that */
 	bool stopped;			/* takes no work any more */
+	bool held;			/* takes none while the card is reset or asleep */
+	bool missed;			/* work came while it was held */
 	bool finished;			/* stopped, and every fence has signalled */
 	bool lost;			/* by a reset that another queue caused */
 	u32 error; /* enum brgpu_queue_error, or DRM_BRGPU_QUEUE_ERROR_TIMEOUT */
@@ -82,6 +84,9 @@ void brgpu_hwq_fence_free(struct brgpu_hwq_fence *fence);
 int brgpu_hwq_submit(struct brgpu_hwq *hwq, const void *packets, u32 count,
 		     struct brgpu_hwq_fence *fence);
 
+/* The packet of that index in its ring: what stands there now. */
+const void *brgpu_hwq_packet(const struct brgpu_hwq *hwq, u64 index);
+
 /* Signals what has completed. Any context. True: nothing is pending. */
 bool brgpu_hwq_process(struct brgpu_hwq *hwq);
 
@@ -92,16 +97,28 @@ bool brgpu_hwq_process(struct brgpu_hwq *hwq);
  */
 void brgpu_hwq_stop(struct brgpu_hwq *hwq, u32 error, int fence_error);
 
+/* Kills a queue that did nothing wrong: it is LOST. reset_lock is held. */
+void brgpu_hwq_lose(struct brgpu_hwq *hwq);
+
 /* What a watchdog compares: changes while the queue gets anywhere. */
 u64 brgpu_hwq_progress(struct brgpu_hwq *hwq);
 u64 brgpu_hwq_busy_ns(struct brgpu_hwq *hwq);
 
 /*
- * For the engine reset and unplug: refuse work; then, with the hardware at rest, fail what is left.
+ * For resets and unplug: refuse work; then, with the hardware at rest, fail what is left.
  */
 void brgpu_hwq_refuse(struct brgpu_hwq *hwq);
 void brgpu_hwq_finish(struct brgpu_hwq *hwq, u32 error, int fence_error, bool lost);
 /* Maps the slot (again): indices start at zero. -EIO, -ETIMEDOUT, -ENODEV. */
 int brgpu_hwq_map(struct brgpu_hwq *hwq);
+
+/*
+ * A reset or a suspend, reset_lock is held: hold refuses work; with the hardware at rest, settle
+ * fails a queue that had work, as lost by `fence_error`; resume maps one that had none, whose owner
+ * notices nothing. A queue that got work meanwhile, or is not to be had again, is lost too.
+ */
+void brgpu_hwq_hold(struct brgpu_hwq *hwq);
+void brgpu_hwq_settle(struct brgpu_hwq *hwq, int fence_error);
+void brgpu_hwq_resume(struct brgpu_hwq *hwq);
 
 #endif /* BRGPU_HWQ_H */

@@ -6,6 +6,7 @@
 #include "brgpu_device.h"
 #include "brgpu_fault.h"
 #include "brgpu_hwq.h"
+#include "brgpu_reset.h"
 #include "brgpu_trace.h"
 
 /**
@@ -125,7 +126,8 @@ static void irq_record(struct brgpu_device *brgpu, const struct brgpu_event_reco
 				     (s64)record->data0);
 		break;
 	case BRGPU_EVENT_WEDGED:
-		brgpu_device_wedge(brgpu, "the card says that it has failed");
+		brgpu_reset_request(brgpu, BRGPU_RESET_RUNG_FUNCTION,
+				    "the card says that it has failed");
 		break;
 	default:
 		drm_dbg_driver(&brgpu->drm, "unknown event type 0x%x\n", record->type);
@@ -219,7 +221,10 @@ void brgpu_irq_enable(struct brgpu_device *brgpu)
 	for (class = 0; class < BRGPU_EVENT_CLASSES; class++) {
 		struct brgpu_event_unit *unit = &brgpu->irq.units[class];
 		const u32 base = BRGPU_REG_EVENT(class);
+		unsigned long flags;
 
+		/* A poll may be looking at what was there before a reset. */
+		spin_lock_irqsave(&unit->lock, flags);
 		brgpu_write32(brgpu, base + BRGPU_EVENT_ENABLE, 0);
 		memset(unit->cpu, 0, unit->bytes);
 		brgpu_core_event_init(&unit->ring, unit->cpu, ring_log2[class]);
@@ -227,6 +232,7 @@ void brgpu_irq_enable(struct brgpu_device *brgpu)
 		brgpu_write32(brgpu, base + BRGPU_EVENT_SIZE, ring_log2[class]);
 		brgpu_write32(brgpu, base + BRGPU_EVENT_VECTOR, class % brgpu->irq.count);
 		brgpu_write32(brgpu, base + BRGPU_EVENT_ENABLE, 1);
+		spin_unlock_irqrestore(&unit->lock, flags);
 	}
 }
 

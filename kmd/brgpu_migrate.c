@@ -6,6 +6,7 @@
 #include "brgpu_core_packet.h"
 #include "brgpu_device.h"
 #include "brgpu_hwq.h"
+#include "brgpu_reset.h"
 
 /**
  * DOC: moving memory
@@ -18,6 +19,8 @@
 #define MIGRATE_PACKETS		(BRGPU_HWQ_CREDITS / 2)
 #define MIGRATE_TIMEOUT_MS	20000
 #define MIGRATE_SLICE_MS	100
+/* A transfer that resets interrupt again and again fails. */
+#define MIGRATE_TRIES		4
 /* A packet's row has 32 bits. */
 #define MIGRATE_MAX_COPY	SZ_256M
 
@@ -54,23 +57,21 @@ int brgpu_migrate_restart(struct brgpu_device *brgpu)
 	return brgpu_hwq_map(brgpu->migrate.hwq);
 }
 
-static int migrate_flush(struct brgpu_device *brgpu)
+/* Runs what was gathered. -ECANCELED: a reset came in between; copies may be made once more. */
+static int migrate_run(struct brgpu_device *brgpu)
 {
 	struct brgpu_migrate *migrate = &brgpu->migrate;
 	struct brgpu_hwq_fence *fence;
 	unsigned long deadline;
 	int ret;
 
-	if (!migrate->count)
-		return 0;
 	fence = brgpu_hwq_fence_alloc();
 	if (!fence)
 		return -ENOMEM;
 	ret = brgpu_hwq_submit(migrate->hwq, migrate->packets, migrate->count, fence);
-	migrate->count = 0;
 	if (ret) {
 		brgpu_hwq_fence_free(fence);
-		return ret == -ECANCELED ? -EIO : ret;
+		return ret;
 	}
 	/*
 	 * In slices: an interrupt may be lost, or switched off because the driver is being unbound.
@@ -88,10 +89,25 @@ static int migrate_flush(struct brgpu_device *brgpu)
 		ret = -ETIMEDOUT;
 	} else {
 		ret = dma_fence_get_status(&fence->base);
-		ret = ret < 0 ? -EIO : 0;
+		ret = min(ret, 0);
 	}
 	dma_fence_put(&fence->base);
 	return ret;
+}
+
+static int migrate_flush(struct brgpu_device *brgpu)
+{
+	struct brgpu_migrate *migrate = &brgpu->migrate;
+	unsigned int tries = MIGRATE_TRIES;
+	int ret;
+
+	if (!migrate->count)
+		return 0;
+	do {
+		ret = migrate_run(brgpu);
+	} while (ret == -ECANCELED && --tries && brgpu_reset_wait(brgpu));
+	migrate->count = 0;
+	return ret == -ECANCELED ? -EIO : ret;
 }
 
 static void *migrate_slot(struct brgpu_device *brgpu)

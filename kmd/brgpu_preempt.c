@@ -229,6 +229,10 @@ int brgpu_preempt_resume(struct brgpu_vm *vm)
 
 	if (!fence)
 		return -ENOMEM;
+	if (READ_ONCE(vm->brgpu->asleep)) {
+		kfree(fence);
+		return -EBUSY;
+	}
 	do {
 		rebind = NULL;
 		mutex_lock(&vm->lock);

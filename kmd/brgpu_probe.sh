@@ -121,6 +121,14 @@ have DRM_DRIVER_DATE <<'EOT'
 #include <drm/drm_drv.h>
 const struct drm_driver probe = { .date = "0" };
 EOT
+have WEDGED_EVENT <<'EOT'
+#include <drm/drm_drv.h>
+int probe(struct drm_device *drm) { return drm_dev_wedged_event(drm, DRM_WEDGE_RECOVERY_NONE); }
+EOT
+have WEDGED_EVENT_TASK <<'EOT'
+#include <drm/drm_drv.h>
+int probe(struct drm_device *drm) { return drm_dev_wedged_event(drm, DRM_WEDGE_RECOVERY_NONE, NULL); }
+EOT
 # A string compiles either way; a bare name only where the macro makes it one.
 have IMPORT_NS_BARE <<'EOT'
 #include <linux/module.h>

@@ -218,7 +218,7 @@ int brgpu_queue_submit_ioctl(struct drm_device *drm, void *data, struct drm_file
 	ret = mutex_lock_interruptible(&vm->lock);
 	if (ret)
 		goto cleanup_job;
-	if (queue->hwq->stopped || vm->stopped || brgpu->wedged) {
+	if (queue->hwq->stopped || vm->stopped || vm->lost || brgpu->wedged) {
 		ret = brgpu_refuse(brgpu, "QUEUE_SUBMIT", -EIO,
 				   "queue %u, its VM or the card is stopped", args->queue_id);
 		goto unlock_vm;

@@ -2,6 +2,7 @@
 #include <linux/slab.h>
 
 #include "brgpu_device.h"
+#include "brgpu_reset.h"
 #include "brgpu_tlb.h"
 #include "brgpu_trace.h"
 
@@ -75,6 +76,13 @@ int brgpu_tlb_invalidate(struct brgpu_device *brgpu, u32 vm, u64 start, u64 end,
 	spin_lock_irqsave(&tlb->lock, flags);
 	dma_fence_init(&fence->base, &tlb_fence_ops, &fence->lock, tlb->context, ++tlb->last_seqno);
 	dma_fence_get(&fence->base);
+	list_add_tail(&fence->link, &tlb->pending);
+	if (tlb->held) {
+		/* The reset under way empties the TLB. */
+		spin_unlock_irqrestore(&tlb->lock, flags);
+		drm_dev_exit(idx);
+		return 0;
+	}
 	/* Entries in memory before the command that makes the device look at them again. */
 	wmb();
 	if (end) {
@@ -84,7 +92,6 @@ int brgpu_tlb_invalidate(struct brgpu_device *brgpu, u32 vm, u64 start, u64 end,
 	brgpu_write32(brgpu, BRGPU_REG_TLB_COMMAND,
 		      (end ? BRGPU_TLB_RANGE : BRGPU_TLB_VM) | vm << 8 | BRGPU_TLB_EVENT);
 	fence->issued = brgpu_read32(brgpu, BRGPU_REG_TLB_ISSUED);
-	list_add_tail(&fence->link, &tlb->pending);
 	spin_unlock_irqrestore(&tlb->lock, flags);
 
 	trace_brgpu_tlb(vm, start, end, fence->issued);
@@ -115,7 +122,7 @@ bool brgpu_tlb_process(struct brgpu_device *brgpu)
 		return true; /* brgpu_tlb_cancel() does the rest */
 
 	spin_lock_irqsave(&tlb->lock, flags);
-	if (!list_empty(&tlb->pending)) {
+	if (!list_empty(&tlb->pending) && !tlb->held) {
 		const u32 completed = brgpu_read32(brgpu, BRGPU_REG_TLB_COMPLETED);
 
 		list_for_each_entry_safe(fence, next, &tlb->pending, link) {
@@ -131,6 +138,15 @@ bool brgpu_tlb_process(struct brgpu_device *brgpu)
 	return idle;
 }
 
+void brgpu_tlb_hold(struct brgpu_device *brgpu)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&brgpu->tlb.lock, flags);
+	brgpu->tlb.held = true;
+	spin_unlock_irqrestore(&brgpu->tlb.lock, flags);
+}
+
 void brgpu_tlb_cancel(struct brgpu_device *brgpu, int error)
 {
 	struct brgpu_tlb *tlb = &brgpu->tlb;
@@ -138,9 +154,17 @@ void brgpu_tlb_cancel(struct brgpu_device *brgpu, int error)
 	unsigned long flags;
 
 	spin_lock_irqsave(&tlb->lock, flags);
+	tlb->held = false;
 	list_for_each_entry_safe(fence, next, &tlb->pending, link)
 		tlb_signal(fence, error);
 	spin_unlock_irqrestore(&tlb->lock, flags);
+}
+
+void brgpu_tlb_timed_out(struct brgpu_device *brgpu)
+{
+	if (!READ_ONCE(brgpu->tlb.held))
+		brgpu_reset_request(brgpu, BRGPU_RESET_RUNG_DEVICE,
+				    "a TLB invalidation does not complete");
 }
 
 int brgpu_tlb_invalidate_vm(struct brgpu_device *brgpu, u32 vm)
@@ -159,10 +183,10 @@ int brgpu_tlb_invalidate_vm(struct brgpu_device *brgpu, u32 vm)
 	while (!brgpu_tlb_process(brgpu) && !dma_fence_is_signaled(&fence->base) &&
 	       time_before(jiffies, deadline))
 		dma_fence_wait_timeout(&fence->base, false, msecs_to_jiffies(TLB_SLICE_MS));
-	if (!dma_fence_is_signaled(&fence->base) && !drm_dev_is_unplugged(&brgpu->drm)) {
-		brgpu_device_wedge(brgpu, "a TLB invalidation does not complete");
-		ret = -EIO;
-	}
+	if (!dma_fence_is_signaled(&fence->base))
+		brgpu_tlb_timed_out(brgpu);
+	/* A reset, a wedge or the removal ends it where the card does not. */
+	dma_fence_wait(&fence->base, false);
 	dma_fence_put(&fence->base);
 	return ret;
 }

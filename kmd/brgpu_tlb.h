@@ -15,6 +15,7 @@ struct brgpu_tlb {
 	struct list_head pending;	/* brgpu_tlb_fence, oldest first */
 	u64 context;
 	u64 last_seqno;
+	bool held;			/* a reset is under way: it ends all that is pending */
 };
 
 /* Signals when its invalidation has completed. Allocated before a job is armed. */
@@ -38,7 +39,11 @@ int brgpu_tlb_invalidate(struct brgpu_device *brgpu, u32 vm, u64 start, u64 end,
 			 struct brgpu_tlb_fence *fence);
 /* Signals the fences of completed invalidations. Any context. True: none is pending. */
 bool brgpu_tlb_process(struct brgpu_device *brgpu);
-/* Signals all: the card is gone or at rest. error 0: as if completed. */
+/* An invalidation takes too long: asks for the reset that ends it, if none is under way. */
+void brgpu_tlb_timed_out(struct brgpu_device *brgpu);
+/* Before a reset: no commands any more, until brgpu_tlb_cancel(). */
+void brgpu_tlb_hold(struct brgpu_device *brgpu);
+/* Signals all: the card is gone, at rest, or was reset. error 0: as if completed. */
 void brgpu_tlb_cancel(struct brgpu_device *brgpu, int error);
 /* Invalidates all of a VM and waits. Sleeps. */
 int brgpu_tlb_invalidate_vm(struct brgpu_device *brgpu, u32 vm);

@@ -215,7 +215,8 @@ void brgpu_userq_stop(struct brgpu_userq *userq, u32 error)
 			"user queue slot %d survived KILL (status 0x%x): resetting the engines\n",
 			userq->slot, status);
 		mutex_lock(&brgpu->reset_lock);
-		brgpu_reset_engines(brgpu, NULL);
+		brgpu_reset_card(brgpu, BRGPU_RESET_RUNG_ENGINES, NULL,
+				 "a user queue could not be killed");
 		mutex_unlock(&brgpu->reset_lock);
 	}
 	userq_release_slot(userq);
@@ -431,7 +432,8 @@ void brgpu_userq_fill_slots(struct brgpu_device *brgpu)
 	int slot, idx;
 
 	lockdep_assert_held(&userqs->lock);
-	if (brgpu->wedged || !drm_dev_enter(&brgpu->drm, &idx))
+	/* After a reset, and after a sleep, turn_work comes here again. */
+	if (brgpu->wedged || READ_ONCE(brgpu->resetting) || !drm_dev_enter(&brgpu->drm, &idx))
 		return;
 	while ((userq = userq_next_in(brgpu, U64_MAX))) {
 		slot = userqs_free_slot(userqs);
@@ -462,7 +464,7 @@ void brgpu_userq_turn_work(struct work_struct *work)
 	for (i = 0; i < userqs->count; i++) {
 		in = userq_next_in(brgpu, now_ns);
 		out = in ? userq_next_out(brgpu, in, now_ns) : NULL;
-		if (!out || brgpu->wedged)
+		if (!out || brgpu->wedged || READ_ONCE(brgpu->resetting))
 			break;
 		slot = out->slot;
 		brgpu_userq_leave(out);

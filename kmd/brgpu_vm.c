@@ -63,6 +63,9 @@ static void vm_release_work(struct work_struct *work)
 	struct brgpu_device *brgpu = vm->brgpu;
 
 	drm_sched_fini(&vm->sched);
+	xa_lock(&brgpu->vms);
+	vm->released = true;
+	xa_unlock(&brgpu->vms);
 	vm_set_root(vm, 0);
 	/* With the card gone, or wedged, nothing walks the tables any more. */
 	brgpu_tlb_invalidate_vm(brgpu, vm->hw_id);
@@ -70,6 +73,7 @@ static void vm_release_work(struct work_struct *work)
 	xa_erase(&brgpu->vms, vm->hw_id);
 	brgpu_preempt_fini(vm);
 	dma_fence_put(vm->last_bind);
+	mutex_destroy(&vm->pt_lock);
 	mutex_destroy(&vm->lock);
 	kfree(vm);
 	drm_dev_put(&brgpu->drm);
@@ -99,6 +103,7 @@ static struct brgpu_vm *vm_create(struct brgpu_device *brgpu, u32 flags)
 	vm->flags = flags;
 	brgpu_preempt_init(vm);
 	mutex_init(&vm->lock);
+	mutex_init(&vm->pt_lock);
 	spin_lock_init(&vm->fault_lock);
 	brgpu_userptrs_init(&vm->userptrs);
 	INIT_LIST_HEAD(&vm->displaced);
@@ -131,8 +136,9 @@ static struct brgpu_vm *vm_create(struct brgpu_device *brgpu, u32 flags)
 	drm_gem_object_put(resv_obj);
 
 	__module_get(THIS_MODULE);
-	vm_set_root(vm, brgpu_core_pt_directory(&vm->root->core));
+	/* In this order: a reset meanwhile writes the roots of those in the table. */
 	xa_store(&brgpu->vms, vm->hw_id, vm, GFP_KERNEL);
+	vm_set_root(vm, brgpu_core_pt_directory(&vm->root->core));
 	return vm;
 
 err_sched:
@@ -211,6 +217,22 @@ void brgpu_vm_close(struct brgpu_vm *vm)
 	}
 	mutex_unlock(&vm->lock);
 	brgpu_vm_put(vm);
+}
+
+void brgpu_vm_restore_all(struct brgpu_device *brgpu, bool lost)
+{
+	struct brgpu_vm *vm;
+	unsigned long id;
+
+	xa_lock(&brgpu->vms);
+	xa_for_each(&brgpu->vms, id, vm) {
+		if (vm->released)
+			continue;
+		if (lost)
+			WRITE_ONCE(vm->lost, true);
+		vm_set_root(vm, brgpu_core_pt_directory(&vm->root->core));
+	}
+	xa_unlock(&brgpu->vms);
 }
 
 void brgpu_vm_bo_moved(struct brgpu_bo *bo)
@@ -307,7 +329,8 @@ int brgpu_vm_get_state_ioctl(struct drm_device *drm, void *data, struct drm_file
 	args->bytes_bound = vm->bytes_bound;
 	mutex_unlock(&vm->lock);
 	args->state = READ_ONCE(vm->stopped) ? DRM_BRGPU_STATE_STOPPED :
-		      brgpu->wedged ? DRM_BRGPU_STATE_LOST : DRM_BRGPU_STATE_OK;
+		      brgpu->wedged || READ_ONCE(vm->lost) ? DRM_BRGPU_STATE_LOST :
+							     DRM_BRGPU_STATE_OK;
 	args->fault_count = total;
 	args->faults.count = count;
 

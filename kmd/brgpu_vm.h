@@ -46,12 +46,18 @@ struct brgpu_vm {
 
 	struct brgpu_userptrs userptrs;
 
-	/* Changed and read by the bind queue's jobs alone, one at a time. */
+	/*
+	 * Changed and read by the bind queue's jobs alone, one at a time, under pt_lock so that a
+	 * dump may look too.
+	 */
+	struct mutex pt_lock;
 	struct brgpu_core_pt pt;
 	struct brgpu_pt_table *root;
 	struct drm_gpu_scheduler sched;
 	struct drm_sched_entity entity;
 	bool stopped;			/* a bind failed: what is mapped is not known */
+	bool lost;			/* a reset has cleared VRAM */
+	bool released;			/* no root any more; under the lock of brgpu->vms */
 
 	atomic_t queues;
 
@@ -107,6 +113,11 @@ void brgpu_va_free(struct brgpu_va *va);
 void brgpu_vm_free(struct drm_gpuvm *gpuvm);
 /* Drops all mappings; the VM goes with its last reference. Its queues are gone already. */
 void brgpu_vm_close(struct brgpu_vm *vm);
+/*
+ * After a reset that cleared the VM contexts. `lost`: it cleared VRAM as well, and the VMs that
+ * there are take no work any more.
+ */
+void brgpu_vm_restore_all(struct brgpu_device *brgpu, bool lost);
 /* Its memory moved: every VM maps it anew before it runs again. The reservation is held. */
 void brgpu_vm_bo_moved(struct brgpu_bo *bo);
 /* Locks the VM and all that is bound in it; makes room for two fences on each: a bind and a job. */

@@ -99,6 +99,22 @@ static void store(struct walk *walk, struct brgpu_core_pt_table *table, unsigned
 		walk->pt->ops->written(walk->ctx, table, index);
 }
 
+unsigned int brgpu_core_pt_walk(const struct brgpu_core_pt *pt, uint64_t va,
+				uint64_t entries[BRGPU_PT_LEVELS])
+{
+	const struct brgpu_core_pt_table *table = pt->root;
+	unsigned int count = 0;
+
+	while (table) {
+		const unsigned int index =
+			index_of(va, table->level);
+
+		entries[count++] = table->entries[index];
+		table = table->level ? table->children[index] : NULL;
+	}
+	return count;
+}
+
 uint64_t brgpu_core_pt_directory(const struct brgpu_core_pt_table *table)
 {
 	return BRGPU_PTE_VALID | table->aperture | (table->address & BRGPU_PTE_ADDRESS_MASK);

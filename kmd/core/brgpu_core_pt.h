@@ -71,6 +71,13 @@ struct brgpu_core_pt {
 /* Pages of a kind that are mapped, NULL ones included. Of no meaning in the middle of a change. */
 uint64_t brgpu_core_pt_page_count(const struct brgpu_core_pt *pt, enum brgpu_core_pt_page kind);
 
+/*
+ * What the device would read for `va`: entries from the root's down, as many as it reads. Returns
+ * their number, 1..BRGPU_PT_LEVELS.
+ */
+unsigned int brgpu_core_pt_walk(const struct brgpu_core_pt *pt, uint64_t va,
+				uint64_t entries[BRGPU_PT_LEVELS]);
+
 /* What an operation, or several in a row, made necessary. Starts as zeros. */
 struct brgpu_core_pt_update {
 	bool flush;		/* the TLB must be invalidated in [start, end) */

@@ -86,6 +86,7 @@ BRGPU_ASSERT_OFFSET(struct brgpu_hw_queue_desc, start_index, 48);
 #define BRGPU_QUEUE_CMD_PREEMPT 3u /* stop at once, save into the save area; without one, or when it is too small: as UNMAP, but past PREEMPT_MS as KILL (error PREEMPT) */
 #define BRGPU_QUEUE_CMD_KILL 4u    /* stop at once, drop the work; done within PREEMPT_MS whatever runs */
 #define BRGPU_QUEUE_CMD_RESUME 5u  /* FAULTED only: try the faulted accesses again */
+#define BRGPU_QUEUE_CMD_SNAPSHOT 6u /* write what is kept of the lanes that stopped (snapshot.h) */
 
 #define BRGPU_QUEUE_STATE_UNMAPPED 0u
 #define BRGPU_QUEUE_STATE_IDLE 1u

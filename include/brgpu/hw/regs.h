@@ -80,6 +80,7 @@
 #define BRGPU_FEATURE_SAVE_AREA (BRGPU_U64(1) << 6)   /* PREEMPT saves work in mid-kernel */
 #define BRGPU_FEATURE_ECC (BRGPU_U64(1) << 7)
 #define BRGPU_FEATURE_REPORT (BRGPU_U64(1) << 8)      /* DISPATCH with BRGPU_PACKET_REPORT_BIT: counters and profile */
+#define BRGPU_FEATURE_LANE_SNAPSHOT (BRGPU_U64(1) << 9) /* snapshot.h; since 1.1 */
 /* bits 32..47 reserved for links and peers, 48..63 for partitions and virtual functions */
 
 /* Control, 0x1000 */
@@ -199,6 +200,9 @@
 #define BRGPU_QUEUE_WORKGROUPS 0x48    /* RO 64 workgroups finished since MAP */
 #define BRGPU_QUEUE_BUSY_NS 0x50       /* RO 64 engine time since MAP */
 #define BRGPU_QUEUE_PROGRESS 0x58      /* RO 64 PROGRESS instructions since MAP */
+#define BRGPU_QUEUE_SNAPSHOT_ADDRESS 0x60 /* RW 64 VM 0 address, 4 KiB aligned: for command SNAPSHOT (snapshot.h) */
+#define BRGPU_QUEUE_SNAPSHOT_ROOM 0x68 /* RW 32 bytes there */
+#define BRGPU_QUEUE_SNAPSHOT_WRITTEN 0x6c /* RO 32 bytes that the last SNAPSHOT wrote */
 #define BRGPU_MAX_QUEUES 1024u
 
 /* VM contexts, 0x40000 + vm * 0x10; format: mmu.h */

@@ -2,6 +2,7 @@
 #include "dispatch.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "brgpu/hw/isa.h"
@@ -11,7 +12,9 @@ namespace brgpu::model {
 namespace {
 
 // Warp instructions between two looks at the turn: some 100 us.
-constexpr uint64_t budget = 20'000;
+constexpr uint64_t budget_interpreted = 20'000;
+// Compiled code is faster, and asks more often whether it is to stop.
+constexpr uint64_t budget_compiled = 500'000;
 // So many budgets, and a workgroup makes room for another of its dispatch.
 constexpr unsigned quantum_budgets = 16;
 // So many workgroups, and the shared counters learn of them.
@@ -25,6 +28,11 @@ thread_local Worker *engine_caller = nullptr;
 // What stands behind null pages: what is read, and where writes vanish. Nobody reads the second.
 alignas(simt::page_bytes) std::byte zero_page[simt::page_bytes];
 alignas(simt::page_bytes) std::byte sink_page[simt::page_bytes];
+
+simt::JitMode mode_of_environment() {
+    const char *text = std::getenv("BRGPU_JIT");
+    return simt::Jit::mode_by_name(text ? text : "").value_or(simt::JitMode::off);
+}
 
 simt::PageMapping refusal(uint32_t code) {
     return {.host = nullptr, .rights = 0, .fault = code, .host_write = nullptr};
@@ -88,7 +96,8 @@ uint32_t VmMemory::rights_fault(uint64_t page_va, uint8_t wanted) noexcept {
 
 ComputeEngine::ComputeEngine(const SafePoints &points, Mmu &mmu, HostPort &host,
                              const Product &product, uint32_t threads)
-    : points_(points), mmu_(mmu), host_(host), product_(product), memories_(mmu.vms()) {
+    : points_(points), mmu_(mmu), host_(host), product_(product), jit_(mode_of_environment()),
+      memories_(mmu.vms()) {
     for (uint32_t i = 0; i < threads; i++)
         seats_.push_back(std::make_unique<Seat>());
 }
@@ -114,8 +123,8 @@ DispatchOp::DispatchOp(ComputeEngine &engine, Queue &queue, uint16_t vm,
                        std::unique_ptr<DispatchReport> counts)
     : Op(Kind::dispatch), engine_(engine), queue_(queue), vm_(vm), memory_(engine.memory(vm)),
       counts_(std::move(counts)),
-      dispatch_(params, memory_, engine, counts_ ? counts_->observer() : nullptr), hung_(hung),
-      shares_(engine.workers()) {}
+      dispatch_(params, memory_, engine, counts_ ? counts_->observer() : nullptr, &engine.jit()),
+      hung_(hung), shares_(engine.workers()) {}
 
 // ---- who runs which workgroup ----
 
@@ -341,6 +350,8 @@ bool DispatchOp::handle(Worker &worker, const simt::Fault &found, unsigned &trie
 
 DispatchOp::Next DispatchOp::run(Worker &worker, Turn &turn, Tally &tally, simt::Workgroup &group) {
     ComputeEngine::Seat &seat = engine_.seat(worker);
+    const uint64_t budget =
+        engine_.jit().mode() == simt::JitMode::off ? budget_interpreted : budget_compiled;
     unsigned tries = 0;
     for (unsigned budgets = 1;; budgets++) {
         memory_.refresh(worker);

@@ -56,6 +56,10 @@ class ComputeEngine final : public simt::Host {
     VmMemory &memory(uint16_t vm);
     void invalidate_code(uint16_t vm) { memory(vm).invalidate_code(); }
 
+    // Compiled kernels. At first in the mode that the environment variable BRGPU_JIT names, if it
+    // names one.
+    simt::Jit &jit() { return jit_; }
+
     uint64_t timestamp_ns() noexcept override { return host_.timestamp(); }
     void warn(const char *text) noexcept override { host_.log(BRGPU_MODEL_LOG_INFO, text); }
     uint32_t cu_of(uint64_t workgroup) const;
@@ -83,6 +87,7 @@ class ComputeEngine final : public simt::Host {
     Mmu &mmu_;
     HostPort &host_;
     const Product &product_;
+    simt::Jit jit_;                            // before the seats, which use it
     std::vector<std::unique_ptr<Seat>> seats_; // by Worker::index
     std::mutex memories_mutex_;                // protects memories_; a leaf lock
     std::vector<std::unique_ptr<VmMemory>> memories_;

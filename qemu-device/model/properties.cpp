@@ -241,6 +241,38 @@ struct Properties::Rows {
         const simt::InterpreterBuild *build = card.engine_.build.load();
         return build ? simt::name_of(*build) : simt::Worker::isa_name();
     }
+    static std::string set_jit(Card &card, std::string_view value) {
+        auto mode = simt::Jit::mode_by_name(value);
+        if (!mode)
+            return "expected \"off\", \"auto\" or \"sync\"";
+        std::string problem;
+        if (*mode == simt::JitMode::sync && !card.engine_.jit().available(&problem))
+            return "there is no JIT: " + problem;
+        card.engine_.jit().set_mode(*mode);
+        return {};
+    }
+    static std::string get_jit(Card &card) {
+        return simt::Jit::mode_name(card.engine_.jit().mode());
+    }
+    static std::string jit_statistics(Card &card) {
+        std::string problem;
+        if (card.engine_.jit().mode() == simt::JitMode::off)
+            problem = "off";
+        else if (card.engine_.jit().available(&problem))
+            problem.clear();
+        if (!problem.empty())
+            return "none: " + problem;
+        simt::JitStatistics s = card.engine_.jit().statistics();
+        std::string text = "kernels=" + std::to_string(s.compilations) +
+                           " refused=" + std::to_string(s.failures) +
+                           " evicted=" + std::to_string(s.evictions) +
+                           " code_bytes=" + std::to_string(s.code_bytes) +
+                           " instructions=" + std::to_string(s.instructions);
+        for (size_t i = 1; i < simt::jit_exit_reasons; i++)
+            text +=
+                std::string(" exits_") + simt::Jit::exit_name(i) + "=" + std::to_string(s.exits[i]);
+        return text;
+    }
     static std::string controller_instructions(Card &card) {
         return std::to_string(card.controller_.instructions());
     }
@@ -318,6 +350,9 @@ const Properties::Row Properties::Rows::table[] = {
     {"stat-interrupts", "interrupts raised", nullptr, interrupts},
     {"stat-workers", "engine threads", nullptr, workers},
     {"stat-engine", "which build of the SIMT engine runs", nullptr, engine},
+    {"jit", "\"auto\", \"off\", or \"sync\": how kernels are compiled, see docs/engine.md", set_jit,
+     get_jit},
+    {"stat-jit", "what the JIT has done", nullptr, jit_statistics},
     {"stat-controller-instructions", "instructions that the controller has executed", nullptr,
      controller_instructions},
 };

@@ -69,6 +69,10 @@ const InterpreterBuild &current_build() noexcept;
 // Enough for the largest operand of the tensor unit and the longest row of a tile copy.
 inline constexpr size_t staging_bytes = size_t{2} << 20;
 
+namespace jit {
+struct Runner;
+}
+
 struct Worker::Impl {
     static constexpr unsigned tlb_bits = 9;
     static constexpr unsigned code_bits = 7;
@@ -84,7 +88,11 @@ struct Worker::Impl {
     LazyMemory operand_a; // staging of the tensor unit, staging_bytes each
     LazyMemory operand_b;
 
+    std::unique_ptr<jit::Runner> runner; // once compiled code may run
+
     Impl();
+    ~Impl();
+    jit::Runner *ready_runner() noexcept; // null: out of memory
 
     void enter(const Memory &memory) noexcept;
     void leave() noexcept;
@@ -164,6 +172,8 @@ struct alignas(64) Context {
     // Up to 8 bytes, any alignment. False: the fault is noted, nothing was written.
     bool load(uint64_t va, unsigned bytes, unsigned lane, uint64_t &value) noexcept;
     bool store(uint64_t va, unsigned bytes, unsigned lane, uint64_t value) noexcept;
+    // Whether such an access would succeed. False: the fault is noted.
+    bool probe(uint64_t va, unsigned bytes, uint8_t rights, unsigned lane) noexcept;
     // Longer ranges, for descriptors and operands: runs `visit(host, bytes)` over contiguous pieces
     // of global or local memory. False: the fault is noted.
     template <typename Visit>
@@ -186,6 +196,9 @@ struct alignas(64) Context {
     // Decodes the entry at `insn` of the current page. False as above.
     bool decode_at(Insn *insn) noexcept;
 };
+
+// One AMO on naturally aligned memory, by its op; returns what rd gets.
+uint64_t read_modify_write(Op op, std::byte *host, uint64_t operand) noexcept;
 
 // A rendezvous of all live lanes of the warp: true if the active ones are all of them; else they
 // wait and Context::exit is set.

@@ -96,9 +96,16 @@ DispatchError check_dispatch(const DispatchParams &p) noexcept {
     return DispatchError::none;
 }
 
-Dispatch::Dispatch(const DispatchParams &params, Memory &memory, Host &host,
-                   Observer *observer) noexcept
-    : params_(params), memory_(memory), host_(host), observer_(observer), total_(1) {
+namespace {
+
+std::atomic<uint64_t> next_serial{1};
+
+} // namespace
+
+Dispatch::Dispatch(const DispatchParams &params, Memory &memory, Host &host, Observer *observer,
+                   Jit *jit) noexcept
+    : params_(params), memory_(memory), host_(host), observer_(observer), jit_(jit),
+      serial_(next_serial.fetch_add(1)), total_(1) {
     for (unsigned axis = 0; axis < 3; ++axis) {
         const uint64_t grid = params.grid[axis], size = params.workgroup[axis];
         groups_[axis] = static_cast<uint32_t>((grid + size - 1) / size);

@@ -21,6 +21,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "brgpu/hw/isa.h"
@@ -118,6 +120,54 @@ struct DispatchParams {
     uint64_t dispatch_id = 0;
 };
 
+// How kernels are run: docs/engine.md.
+enum class JitMode : uint8_t {
+    off,       // interpreted
+    automatic, // interpreted until they have cost something, then compiled in the background
+    sync,      // compiled before they first run: for tests
+};
+
+inline constexpr size_t jit_exit_reasons = 7;
+
+struct JitStatistics {
+    uint64_t compilations = 0;
+    uint64_t failures = 0; // kernels that can't be compiled: interpreted
+    uint64_t evictions = 0;
+    uint64_t code_bytes = 0;               // in the cache, about
+    uint64_t instructions = 0;             // warp instructions run in compiled code
+    uint64_t exits[jit_exit_reasons] = {}; // from compiled code to the interpreter, by exit_name()
+};
+
+// Compiled kernels, for all dispatches that name it; one a card. Thread safe. It finds
+// libbrgpu-jit.so when it is first needed; without it, everything is interpreted. Must outlive the
+// workers that have used it.
+class Jit {
+  public:
+    static constexpr uint64_t default_cache_bytes = uint64_t{64} << 20;
+    explicit Jit(JitMode mode = JitMode::automatic, uint64_t cache_bytes = default_cache_bytes);
+    Jit(const Jit &) = delete;
+    Jit &operator=(const Jit &) = delete;
+    ~Jit();
+
+    void set_mode(JitMode mode) noexcept;
+    JitMode mode() const noexcept;
+    // Whether the library is there; else `problem` says why not.
+    bool available(std::string *problem = nullptr);
+    JitStatistics statistics() const noexcept;
+    // Why the last kernel that could not be compiled could not.
+    std::string last_failure() const;
+    static const char *exit_name(size_t reason) noexcept;
+    // "off", "auto" or "sync".
+    static std::optional<JitMode> mode_by_name(std::string_view name) noexcept;
+    static const char *mode_name(JitMode mode) noexcept;
+
+    struct Impl;
+    Impl &impl() noexcept { return *impl_; }
+
+  private:
+    std::unique_ptr<Impl> impl_;
+};
+
 enum class DispatchError : uint8_t {
     none,
     magic,       // kernel.magic, or the descriptor isn't 64-byte aligned
@@ -141,13 +191,16 @@ class Dispatch {
   public:
     // check_dispatch(params) must be none. With an observer (observer.hpp), which must outlive the
     // dispatch, every instruction is interpreted and noted.
-    Dispatch(const DispatchParams &params, Memory &memory, Host &host,
-             Observer *observer = nullptr) noexcept;
+    // Without a `jit` it is interpreted, too.
+    Dispatch(const DispatchParams &params, Memory &memory, Host &host, Observer *observer = nullptr,
+             Jit *jit = nullptr) noexcept;
 
     const DispatchParams &params() const noexcept { return params_; }
     Memory &memory() const noexcept { return memory_; }
     Host &host() const noexcept { return host_; }
     Observer *observer() const noexcept { return observer_; }
+    Jit *jit() const noexcept { return jit_; }
+    uint64_t serial() const noexcept { return serial_; } // never reused
     uint64_t workgroups() const noexcept { return total_; }
     uint64_t entry_pc() const noexcept;
     uint32_t local_bytes() const noexcept;
@@ -168,6 +221,8 @@ class Dispatch {
     Memory &memory_;
     Host &host_;
     Observer *const observer_;
+    Jit *jit_;
+    const uint64_t serial_;
     uint32_t groups_[3];
     uint64_t total_;
     std::atomic<uint64_t> next_{0};
@@ -199,10 +254,11 @@ struct Fault {
 };
 
 struct Counters {
-    uint64_t instructions = 0;      // warp instructions
-    uint64_t lane_instructions = 0; // times active lanes
-    uint64_t barriers = 0;          // barriers completed, a workgroup each
-    uint64_t reschedules = 0;       // changes of a warp's active set
+    uint64_t instructions = 0;          // warp instructions
+    uint64_t lane_instructions = 0;     // times active lanes
+    uint64_t barriers = 0;              // barriers completed, a workgroup each
+    uint64_t reschedules = 0;           // changes of a warp's active set
+    uint64_t compiled_instructions = 0; // of `instructions`, those run in compiled code
 };
 
 enum class Status : uint8_t {

@@ -159,6 +159,12 @@ bool Context::load(uint64_t va, unsigned bytes, unsigned lane, uint64_t &value) 
     return true;
 }
 
+bool Context::probe(uint64_t va, unsigned bytes, uint8_t rights, unsigned lane) noexcept {
+    const unsigned first = first_piece(va, bytes);
+    return resolve(va, first, rights, lane) &&
+           (first == bytes || resolve(va + first, bytes - first, rights, lane));
+}
+
 bool Context::store(uint64_t va, unsigned bytes, unsigned lane, uint64_t value) noexcept {
     const unsigned first = first_piece(va, bytes);
     std::byte *host = resolve(va, first, right_write, lane);
@@ -217,7 +223,7 @@ T combine(unsigned kind, T old, T operand) {
 
 // Order among aq, rl and neither is not told apart: every atomic is sequentially consistent.
 template <typename T>
-T read_modify_write(unsigned kind, T *at, T operand) {
+T modify(unsigned kind, T *at, T operand) {
     switch (kind) {
     case 0:
         return __atomic_exchange_n(at, operand, __ATOMIC_SEQ_CST);
@@ -285,10 +291,8 @@ uint64_t atomic_lane(Context &c, const Insn *insn, unsigned lane, uint64_t va, s
         break_reservations(w, va, sizeof(T), va >= BRGPU_PRIVATE_BASE);
         return 0;
     }
-    default: {
-        const unsigned base = static_cast<unsigned>(sizeof(T) == 4 ? Op::amoswap_w : Op::amoswap_d);
-        return extend(read_modify_write<T>(static_cast<unsigned>(insn->op) - base, at, operand));
-    }
+    default:
+        return read_modify_write(insn->op, host, w.x[insn->rs2][lane]);
     }
 }
 
@@ -297,6 +301,15 @@ bool is_double_atomic(Op op) {
 }
 
 } // namespace
+
+uint64_t read_modify_write(Op op, std::byte *host, uint64_t operand) noexcept {
+    if (op >= Op::amoswap_d)
+        return modify<uint64_t>(static_cast<unsigned>(op) - static_cast<unsigned>(Op::amoswap_d),
+                                reinterpret_cast<uint64_t *>(host), operand);
+    return sign_extend_word(
+        modify<uint32_t>(static_cast<unsigned>(op) - static_cast<unsigned>(Op::amoswap_w),
+                         reinterpret_cast<uint32_t *>(host), static_cast<uint32_t>(operand)));
+}
 
 const Insn *run_atomic(Context &c, const Insn *insn) noexcept {
     Warp &w = *c.warp;

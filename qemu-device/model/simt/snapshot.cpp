@@ -160,6 +160,8 @@ std::vector<std::byte> Workgroup::save() const {
     std::vector<std::byte> bytes;
     if (!impl_)
         return bytes;
+    if (impl_->fresh)
+        impl_->ready_warps();
     const Impl &group = *impl_;
     Writer writer(bytes);
     const GroupImage header = {image_magic,       image_version,     group.index,
@@ -191,6 +193,7 @@ bool Workgroup::restore(Dispatch &dispatch, std::span<const std::byte> bytes) no
         if (!start(dispatch, header.index, header.cu_id))
             return false;
         Impl &group = *impl_;
+        group.ready_warps();
         if (header.warp_count != group.warp_count || header.local_bytes != group.local_bytes ||
             header.private_bytes != group.private_bytes || header.next_warp >= group.warp_count)
             return false;

@@ -100,9 +100,11 @@ struct Workgroup::Impl {
     uint32_t local_bytes = 0;
     LazyMemory tensor; // BRGPU_TENSOR_BYTES once a tensor instruction has run
     bool tensor_used = false;
+    bool fresh = false; // nothing has run, and the warps are not set up
 
     bool setup(Dispatch &new_dispatch, uint64_t new_index, uint32_t new_cu_id) noexcept;
-    void start_lanes() noexcept;
+    // Sets up the warps of a fresh workgroup, with all lanes at the kernel's entry.
+    void ready_warps() noexcept;
     bool ensure_tensor() noexcept;
 };
 

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "context.hpp"
+#include "jit.hpp"
 
 namespace brgpu::simt {
 namespace {
@@ -18,6 +19,14 @@ Memory::Memory() noexcept : id_(next_memory_id.fetch_add(1)) {}
 
 Worker::Worker() : impl_(std::make_unique<Impl>()) {}
 Worker::~Worker() = default;
+
+Worker::Impl::~Impl() = default;
+
+jit::Runner *Worker::Impl::ready_runner() noexcept {
+    if (!runner)
+        runner.reset(new (std::nothrow) jit::Runner);
+    return runner.get();
+}
 
 Worker::Impl::Impl() {
     if (!operand_a.resize(staging_bytes) || !operand_b.resize(staging_bytes))

@@ -5,10 +5,14 @@
 #include <cstring>
 #include <new>
 
-#include "context.hpp"
+#include "jit.hpp"
 
 namespace brgpu::simt {
 namespace {
+
+// A smaller budget is meant to be kept to: the interpreter does that. Compiled code runs to the end
+// or until it is asked to stop.
+constexpr uint64_t least_compiled_budget = 10'000;
 
 // Keeps the caller's floating-point environment away from the lanes', and the reverse.
 class DefaultFloatingPoint {
@@ -83,8 +87,6 @@ bool Workgroup::Impl::setup(Dispatch &new_dispatch, uint64_t new_index,
     }
     for (uint32_t i = 0; i < warp_count; ++i) {
         Warp &warp = *warps[i];
-        const uint32_t first = i * lanes;
-        warp.reset(i, work_items - first < lanes ? work_items - first : lanes);
         const size_t bytes = private_bytes * lanes;
         if (warp.private_memory.size() == bytes)
             clear_from(warp.private_memory, warp.private_low * lanes);
@@ -92,14 +94,18 @@ bool Workgroup::Impl::setup(Dispatch &new_dispatch, uint64_t new_index,
             return false;
         warp.private_low = private_bytes;
     }
+    fresh = true;
     return true;
 }
 
-void Workgroup::Impl::start_lanes() noexcept {
+void Workgroup::Impl::ready_warps() noexcept {
+    fresh = false;
     const uint64_t entry = dispatch->entry_pc();
     const uint64_t kernarg = dispatch->params().kernarg_va;
     for (uint32_t i = 0; i < warp_count; ++i) {
         Warp &warp = *warps[i];
+        const uint32_t first = i * lanes;
+        warp.reset(i, work_items - first < lanes ? work_items - first : lanes);
         for (unsigned lane = 0; lane < lanes; ++lane) {
             warp.pc[lane] = entry;
             warp.x[1][lane] = BRGPU_EXIT_PC;
@@ -130,7 +136,6 @@ bool Workgroup::start(Dispatch &dispatch, uint64_t index, uint32_t cu_id) noexce
         impl_.reset();
         return false;
     }
-    impl_->start_lanes();
     return true;
 }
 
@@ -197,8 +202,16 @@ Outcome Workgroup::run(Worker &worker, const RunLimits &limits) noexcept {
     c.observed = &observed;
     c.worker->enter(*c.memory);
 
+    // Who observes sees every instruction, so all are interpreted.
+    Jit::Impl *jit = group.dispatch->jit() && !group.dispatch->observer()
+                         ? &group.dispatch->jit()->impl()
+                         : nullptr;
+    jit::Runner *runner = jit ? c.worker->ready_runner() : nullptr;
     const auto finish = [&](Status status) {
         c.worker->leave();
+        if (runner && c.counters.instructions > c.counters.compiled_instructions)
+            jit->note_interpreted(*runner,
+                                  c.counters.instructions - c.counters.compiled_instructions);
         outcome.status = status;
         outcome.counters = c.counters;
         if (c.observer)
@@ -209,6 +222,22 @@ Outcome Workgroup::run(Worker &worker, const RunLimits &limits) noexcept {
         }
         return outcome;
     };
+
+    if (group.fresh && runner && limits.budget >= least_compiled_budget && !c.stop_asked()) {
+        if (jit::Compiled *compiled = jit->find(*runner, c, group)) {
+            switch (run_compiled(*jit, *compiled, *runner, c)) {
+            case CompiledRun::finished:
+                return finish(Status::finished);
+            case CompiledRun::stopped:
+                return finish(Status::yielded);
+            case CompiledRun::interpret:
+                break;
+            }
+            c.worker->observe(*c.memory);
+        }
+    }
+    if (group.fresh)
+        group.ready_warps();
 
     uint32_t runnable = 0, yielding = 0; // warps in the current round
     uint32_t turns = 0;
@@ -268,6 +297,7 @@ Outcome run_dispatch(Dispatch &dispatch, Worker &worker, const RunLimits &limits
         total.counters.lane_instructions += from.lane_instructions;
         total.counters.barriers += from.barriers;
         total.counters.reschedules += from.reschedules;
+        total.counters.compiled_instructions += from.compiled_instructions;
     };
     while (const auto index = dispatch.take_workgroup()) {
         if (!group.start(dispatch, *index, 0))

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "card.hpp"
 
+#include "../simt/jit_environment.hpp"
 #include "brgpu/hw/isa.h"
 
 #include <algorithm>
+#include <ctime>
 #include <elf.h>
 #include <stdexcept>
 
@@ -11,6 +13,12 @@ namespace brgpu::cc::test {
 namespace {
 
 constexpr size_t ring_bytes = 65536;
+
+double thread_ms() {
+    timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
+}
 
 class Clock : public simt::Host {
   public:
@@ -71,7 +79,7 @@ void FlatMemory::set_rights(uint64_t va, size_t bytes, uint8_t rights) {
 }
 
 Card::Card(const Compiled &compiled, size_t memory_bytes)
-    : memory_(memory_bytes), object_(compiled.object) {
+    : memory_(memory_bytes), object_(compiled.object), jit_(simt::test::jit_of_environment()) {
     uint64_t end = 0;
     for (const CodeObjectSegment &segment : object_.segments)
         end = std::max(end, segment.address + segment.memory_bytes);
@@ -118,6 +126,15 @@ void Card::relocate(const Compiled &compiled) {
 
 uint64_t Card::allocate(size_t bytes) {
     return memory_.allocate(bytes, simt::right_read | simt::right_write | simt::right_atomic);
+}
+
+uint64_t Card::scratch(unsigned number, size_t bytes) {
+    auto &[va, size] = scratch_[number];
+    if (size < bytes) {
+        va = allocate(bytes);
+        size = bytes;
+    }
+    return va;
 }
 
 void Card::run(const std::string &kernel_name, const Launch &launch) {
@@ -167,7 +184,9 @@ void Card::run(const std::string &kernel_name, const Launch &launch) {
         throw std::runtime_error(kernel_name + ": " + simt::to_string(error));
 
     Clock clock;
-    simt::Dispatch dispatch(params, memory_, clock);
+    simt::Dispatch dispatch(params, memory_, clock, nullptr, jit_);
+    counters_ = {};
+    const double begin = thread_ms();
     simt::Workgroup group;
     constexpr uint64_t budget = uint64_t{2000} << 20; // warp instructions: a runaway kernel ends
     while (const auto index = dispatch.take_workgroup()) {
@@ -178,6 +197,8 @@ void Card::run(const std::string &kernel_name, const Launch &launch) {
         do {
             outcome = group.run(worker_, {budget, nullptr});
             used += outcome.counters.instructions;
+            counters_.instructions += outcome.counters.instructions;
+            counters_.compiled_instructions += outcome.counters.compiled_instructions;
         } while (outcome.status == simt::Status::yielded && used < budget);
         if (outcome.status == simt::Status::yielded)
             throw std::runtime_error(kernel_name + " does not end");
@@ -192,6 +213,7 @@ void Card::run(const std::string &kernel_name, const Launch &launch) {
             throw std::runtime_error(text);
         }
     }
+    kernel_ms += thread_ms() - begin;
 }
 
 std::string Card::string_at(uint64_t va) {

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,6 +52,8 @@ class Card {
     explicit Card(const Compiled &compiled, size_t memory_bytes = size_t{64} << 20);
 
     uint64_t allocate(size_t bytes);
+    // The same memory for the same number, as long as it is large enough.
+    uint64_t scratch(unsigned number, size_t bytes);
     template <class T>
     uint64_t upload(const std::vector<T> &values) {
         const uint64_t va = allocate(values.size() * sizeof(T));
@@ -84,6 +87,12 @@ class Card {
 
     // Runs the kernel to its end; throws when it doesn't finish, with the fault.
     void run(const std::string &kernel_name, const Launch &launch);
+    // How kernels run from now on; null: interpreted. The environment variable BRGPU_JIT (off,
+    // auto, sync) says how they do at first.
+    void use(simt::Jit *jit) { jit_ = jit; }
+    // Of the last run.
+    const simt::Counters &counters() const { return counters_; }
+    double kernel_ms = 0; // CPU time of this thread in kernels, to be cleared at will
     void run(const std::string &kernel_name, uint32_t items, uint32_t workgroup = 32) {
         run(kernel_name, Launch{{items, 1, 1}, {workgroup, 1, 1}, {0, 0, 0}, 1});
     }
@@ -107,6 +116,9 @@ class Card {
     uint64_t load_address_ = 0;
     std::vector<Argument> arguments_;
     uint64_t ring_ = 0;
+    simt::Jit *jit_ = nullptr;
+    std::map<unsigned, std::pair<uint64_t, size_t>> scratch_;
+    simt::Counters counters_;
     simt::Worker worker_;
 };
 

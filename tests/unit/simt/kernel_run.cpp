@@ -8,6 +8,8 @@
 #include <random>
 #include <stdexcept>
 
+#include "jit_environment.hpp"
+
 namespace brgpu::simt::test {
 namespace {
 
@@ -211,7 +213,8 @@ KernelResult run_kernel(const GeneratedKernel &kernel, const KernelMemory &memor
     static thread_local Worker worker;
     NoClock host;
     SpaceMemory space_memory(kernel, memory, way.missing_pages);
-    Dispatch dispatch(make_params(items, way.workgroup), space_memory, host);
+    Dispatch dispatch(make_params(items, way.workgroup), space_memory, host, nullptr,
+                      jit_of_environment());
     Workgroup group;
     KernelResult result;
     while (const auto index = dispatch.take_workgroup()) {

@@ -126,7 +126,7 @@ std::unique_ptr<Dispatch> Rig::dispatch(uint32_t grid, uint32_t workgroup) {
     const DispatchError error = check_dispatch(params);
     if (error != DispatchError::none)
         throw std::runtime_error(to_string(error));
-    return std::make_unique<Dispatch>(params, memory, host);
+    return std::make_unique<Dispatch>(params, memory, host, nullptr, jit_of_environment());
 }
 
 Outcome Rig::run(uint32_t grid, uint32_t workgroup) {

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "jit_environment.hpp"
 #include "simt/engine.hpp"
 
 namespace brgpu::simt::test {

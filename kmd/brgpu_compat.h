@@ -137,7 +137,7 @@ static inline int brgpu_compat_sm_map(struct drm_gpuvm *gpuvm, void *priv, u64 a
 
 /* The buffer's reservation is held. */
 static inline struct drm_gpuvm_bo *brgpu_compat_bo_obtain(struct drm_gpuvm *gpuvm,
-							     struct drm_gem_object *obj)
+							  struct drm_gem_object *obj)
 {
 #ifdef BRGPU_HAVE_GPUVM_BO_OBTAIN_LOCKED
 	return drm_gpuvm_bo_obtain_locked(gpuvm, obj);

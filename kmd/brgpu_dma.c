@@ -9,8 +9,8 @@
  * DOC: shared memory of the kernel
  *
  * Rings and page tables live as long as objects of clients, maybe longer than the device is on
- * its bus. Memory of dma_alloc_coherent() can't: once an IOMMU has let go of the device, there is no
- * giving it back. So this is ordinary memory, mapped for the card, which snoops caches; when the
+ * its bus. Memory of dma_alloc_coherent() can't: once an IOMMU has let go of the device, there is
+ * no giving it back. So this is ordinary memory, mapped for the card, which snoops caches; when the
  * card goes the mappings end, and the memory is freed when its owner is.
  */
 

@@ -42,8 +42,8 @@ static const char *const rung_names[] = {
 };
 
 /* Calls fn for each queue but one, which may be NULL. */
-static void reset_for_each_queue(struct brgpu_device *brgpu, struct brgpu_hwq *but,
-				 void (*fn)(struct brgpu_hwq *hwq))
+static void reset_visit_queues(struct brgpu_device *brgpu, struct brgpu_hwq *but,
+			       void (*fn)(struct brgpu_hwq *hwq))
 {
 	unsigned int i;
 
@@ -65,7 +65,7 @@ static void reset_lose_queue(struct brgpu_hwq *hwq)
 /* The hardware is at rest: queues that had work, and user queues that had a slot, are lost. */
 static void reset_lose_queues(struct brgpu_device *brgpu, struct brgpu_hwq *guilty)
 {
-	reset_for_each_queue(brgpu, guilty, reset_lose_queue);
+	reset_visit_queues(brgpu, guilty, reset_lose_queue);
 	brgpu_userqs_lost(brgpu);
 }
 
@@ -81,8 +81,8 @@ static void reset_remove_queue(struct brgpu_hwq *hwq)
 
 void brgpu_reset_fail_queues(struct brgpu_device *brgpu, int fence_error)
 {
-	reset_for_each_queue(brgpu, NULL,
-			     fence_error == -ENODEV ? reset_remove_queue : reset_break_queue);
+	reset_visit_queues(brgpu, NULL,
+			   fence_error == -ENODEV ? reset_remove_queue : reset_break_queue);
 	brgpu_userqs_lost(brgpu);
 }
 
@@ -98,8 +98,10 @@ void brgpu_reset_tell(struct brgpu_device *brgpu, bool recovered)
 			     recovered ? DRM_WEDGE_RECOVERY_NONE :
 					 DRM_WEDGE_RECOVERY_REBIND | DRM_WEDGE_RECOVERY_BUS_RESET);
 #else
-	char *env[] = { recovered ? "WEDGED=none" : "WEDGED=rebind,bus-reset", NULL };
+	char *env[2];
 
+	env[0] = recovered ? "WEDGED=none" : "WEDGED=rebind,bus-reset";
+	env[1] = NULL;
 	if (brgpu->drm.primary && brgpu->drm.primary->kdev)
 		kobject_uevent_env(&brgpu->drm.primary->kdev->kobj, KOBJ_CHANGE, env);
 #endif
@@ -162,14 +164,14 @@ static int reset_restart(struct brgpu_device *brgpu, enum brgpu_reset_rung rung)
 static void reset_hold(struct brgpu_device *brgpu, struct brgpu_hwq *guilty)
 {
 	brgpu->resetting = true;
-	reset_for_each_queue(brgpu, guilty, brgpu_hwq_hold);
+	reset_visit_queues(brgpu, guilty, brgpu_hwq_hold);
 }
 
 static void reset_release(struct brgpu_device *brgpu, struct brgpu_hwq *guilty)
 {
 	/* After a device reset no translation is left. */
 	brgpu_tlb_cancel(brgpu, 0);
-	reset_for_each_queue(brgpu, guilty, brgpu_hwq_resume);
+	reset_visit_queues(brgpu, guilty, brgpu_hwq_resume);
 	brgpu->resetting = false;
 	wake_up_all(&brgpu->reset_wait);
 	/* User queues that wait for a slot. */
@@ -181,7 +183,7 @@ static void reset_give_up(struct brgpu_device *brgpu, struct brgpu_hwq *guilty, 
 {
 	brgpu->resetting = false;
 	brgpu_device_wedge(brgpu, why);
-	reset_for_each_queue(brgpu, guilty, reset_break_queue);
+	reset_visit_queues(brgpu, guilty, reset_break_queue);
 	brgpu_userqs_lost(brgpu);
 	brgpu_tlb_cancel(brgpu, -EIO);
 	wake_up_all(&brgpu->reset_wait);

@@ -3,18 +3,19 @@
  * The dump that brgpu.ko leaves in /sys/class/devcoredump/devcd<N>/data when a queue fails or the
  * card is reset, and that brgpu-dump reads. All is little-endian.
  *
- * A head, then sections: each a struct brgpu_dump_section and `bytes` of payload, padded with zeros to
- * a multiple of 8. A reader skips types that it does not know, and what a later version has appended
- * to an entry (entry_bytes). A section that did not fit into the dump is missing, and the head says so.
+ * A head, then sections: each a struct brgpu_dump_section and `bytes` of payload, padded with zeros
+ * to a multiple of 8. A reader skips types that it does not know, and what a later version has
+ * appended to an entry (entry_bytes). A section that did not fit into the dump is missing, and the
+ * head says so.
  */
 #ifndef BRGPU_DUMP_H
 #define BRGPU_DUMP_H
 
 #include "hw/types.h"
 
-#define BRGPU_DUMP_MAGIC BRGPU_U64(0x504d554455475242) /* "BRGUDUMP" */
+#define BRGPU_DUMP_MAGIC   BRGPU_U64(0x504d554455475242) /* "BRGUDUMP" */
 #define BRGPU_DUMP_VERSION 1u
-#define BRGPU_DUMP_CUT 1u /* flags: something did not fit */
+#define BRGPU_DUMP_CUT     1u /* flags: something did not fit */
 
 struct brgpu_dump_head {
     uint64_t magic;       /* BRGPU_DUMP_MAGIC */
@@ -32,9 +33,9 @@ enum brgpu_dump_type {
     BRGPU_DUMP_QUEUES = 3,    /* struct brgpu_dump_queue, the guilty one first */
     BRGPU_DUMP_RING = 4,      /* struct brgpu_dump_ring, then its packets of 64 bytes each */
     BRGPU_DUMP_PAGE_WALK = 5, /* struct brgpu_dump_walk */
-    BRGPU_DUMP_LANES = 6,     /* struct brgpu_snapshot_head and what follows it, as the card wrote it */
-    BRGPU_DUMP_FW_LOG = 7,    /* text */
-    BRGPU_DUMP_FW_CRASH = 8,  /* struct brgpu_fw_crash */
+    BRGPU_DUMP_LANES = 6, /* struct brgpu_snapshot_head and what follows it, as the card wrote it */
+    BRGPU_DUMP_FW_LOG = 7,   /* text */
+    BRGPU_DUMP_FW_CRASH = 8, /* struct brgpu_fw_crash */
 };
 
 struct brgpu_dump_section {
@@ -51,9 +52,9 @@ struct brgpu_dump_register {
 };
 BRGPU_ASSERT_SIZE(struct brgpu_dump_register, 16);
 
-#define BRGPU_DUMP_QUEUE_GUILTY 1u
+#define BRGPU_DUMP_QUEUE_GUILTY  1u
 #define BRGPU_DUMP_QUEUE_STOPPED 2u
-#define BRGPU_DUMP_QUEUE_LOST 4u
+#define BRGPU_DUMP_QUEUE_LOST    4u
 
 /* What the driver knows of a queue, then its registers. */
 struct brgpu_dump_queue {

@@ -109,7 +109,10 @@ TEST(GuestCpio, IsReadByBusybox) {
 }
 
 TEST(GuestInitramfs, NamesWithQuotesReachTheShellWhole) {
-    const InitConfig config{"/a b/it's", "/fw/$HOME`x`", {"/one", "/two \"2\""}};
+    InitConfig config;
+    config.agent = "/a b/it's";
+    config.firmware = "/fw/$HOME`x`";
+    config.shares = {"/one", "/two \"2\""};
     const std::string shown = output_of(
         {"sh", "-c",
          config.to_shell() + "printf '%s|%s|%s|%s|%s' \"$agent\" \"$firmware\" \"$shares\" "

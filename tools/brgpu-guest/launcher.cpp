@@ -119,8 +119,8 @@ int launch(const Options &options) {
         require_file(options.module, "module",
                      "build it with 'make module', or give --module or --no-module");
     auto kernel = GuestKernel::find(options.kernel, options.modules);
-    // QEMU writes what it has loaded unpacked to memory again at every reset, that of a machine that
-    // wakes up included, and ruins what runs there.
+    // QEMU writes what it has loaded unpacked to memory again at every reset, that of a machine
+    // that wakes up included, and ruins what runs there.
     const auto packed = kernel.image.parent_path() / "vmlinuz";
     if (!options.host_root && kernel.image.filename() == "vmlinux" && fs::exists(packed))
         kernel.image = packed;

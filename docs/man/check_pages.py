@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Holds the manual pages against the programs: check_pages.py BUILD_FOLDER
 
-Every program in BUILD_FOLDER/bin has a page with the sections that a page has, and the page names the
+Every program in BUILD_FOLDER/bin but the benchmarks has a page with the sections that a page has, and the page names the
 options that the program's --help lists (those of its commands included), and no others."""
 import pathlib
 import re
@@ -34,7 +34,7 @@ def main():
     build = pathlib.Path(sys.argv[1])
     pages = pathlib.Path(__file__).parent
     wrong = []
-    programs = sorted(path for path in (build / "bin").iterdir() if path.name.startswith("brgpu-"))
+    programs = sorted(path for path in (build / "bin").iterdir() if path.name.startswith("brgpu-") and not path.name.endswith("-bench"))
     if not programs:
         raise SystemExit(f"no programs in {build}/bin: build first")
     for program in programs:

@@ -31,7 +31,9 @@ TEST_F(CommandLineTest, HelpAndVersion) {
     EXPECT_NE(help.out.find("usage: brgpu-cc"), std::string::npos);
     const CommandResult version = run_cc({"--version"});
     EXPECT_EQ(version.status, 0);
-    EXPECT_NE(version.out.find("ISA 1.0"), std::string::npos);
+    EXPECT_NE(version.out.find("ISA " + std::to_string(BRGPU_ISA_MAJOR) + "." +
+                               std::to_string(BRGPU_ISA_MINOR)),
+              std::string::npos);
 }
 
 TEST_F(CommandLineTest, WrongUsageIsStatus2) {

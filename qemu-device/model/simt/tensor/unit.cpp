@@ -79,7 +79,7 @@ bool check_move(Context &c, uint64_t va, const brgpu_tacc_desc &d, bool to_memor
 
 void narrow(uint8_t type, uint16_t *to, const std::byte *from, uint32_t count) {
     for (uint32_t j = 0; j < count; ++j) {
-        uint32_t word;
+        uint32_t word = 0;
         std::memcpy(&word, from + size_t{4} * j, 4);
         to[j] = type == BRGPU_TACC_BF16 ? f32_to_bf16(word) : f32_to_f16(word);
     }
@@ -87,7 +87,7 @@ void narrow(uint8_t type, uint16_t *to, const std::byte *from, uint32_t count) {
 
 void widen(uint8_t type, std::byte *to, const std::byte *from, uint32_t count) {
     for (uint32_t j = 0; j < count; ++j) {
-        uint16_t half;
+        uint16_t half = 0;
         std::memcpy(&half, from + size_t{2} * j, 2);
         const uint32_t word =
             type == BRGPU_TACC_BF16 ? static_cast<uint32_t>(half) << 16 : f16_to_f32(half);

@@ -592,7 +592,7 @@ static int bind_call_add_userptr(struct bind_call *call, u32 i)
 		if (!call->userptrs)
 			return -ENOMEM;
 	}
-	userptr = brgpu_userptr_create(call->vm, op->userptr, op->size,
+	userptr = brgpu_userptr_create(call->vm, op->bo_offset, op->size,
 				       op->flags & DRM_BRGPU_BIND_WRITE);
 	if (IS_ERR(userptr))
 		return PTR_ERR(userptr);
@@ -765,7 +765,7 @@ static int bind_prepare(struct bind_call *call)
 			break;
 		case DRM_BRGPU_BIND_MAP_USERPTR:
 			ret = bind_add_map_userptr(job, op->va, op->size, op->flags,
-						   call->userptrs[i], op->userptr);
+						   call->userptrs[i], op->bo_offset);
 			if (ret)
 				return ret;
 			break;

@@ -144,7 +144,7 @@ void Vm::map(uint64_t address, uint64_t size, std::shared_ptr<Memory> memory, ui
     op.flags = bind_flags(access) | (memory ? 0 : DRM_BRGPU_BIND_NULL);
     if (memory && memory->host()) {
         op.op = DRM_BRGPU_BIND_MAP_USERPTR;
-        op.userptr = reinterpret_cast<uintptr_t>(memory->host()) + offset;
+        op.bo_offset = reinterpret_cast<uintptr_t>(memory->host()) + offset;
     } else {
         op.op = DRM_BRGPU_BIND_MAP;
         op.bo_handle = memory ? memory->handle() : 0;

@@ -202,12 +202,12 @@ int brgpu_core_check_bind_op(const struct drm_brgpu_bind_op *op,
 			return refuse(why, -EINVAL, "MAP_USERPTR NULL");
 		if (op->bo_handle)
 			return refuse(why, -EINVAL, "MAP_USERPTR with a buffer");
-		if (!op->userptr || op->userptr & PAGE_MASK_BITS)
+		if (!op->bo_offset || op->bo_offset & PAGE_MASK_BITS)
 			return refuse(why, -EINVAL, "userptr is zero or not a multiple of 4 KiB");
 		ret = check_bind_range(op, limits, why);
 		if (ret)
 			return ret;
-		if (op->size > 0 - op->userptr)
+		if (op->size > 0 - op->bo_offset)
 			return refuse(why, -EINVAL, "userptr range wraps around");
 		if (!(limits->features & DRM_BRGPU_FEATURE_USERPTR))
 			return refuse(why, -EOPNOTSUPP, "MAP_USERPTR without feature USERPTR");

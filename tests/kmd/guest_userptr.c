@@ -134,12 +134,12 @@ static void test_negative(void) {
     /* All or nothing. */
     struct drm_brgpu_bind_op two[2] = {{.op = DRM_BRGPU_BIND_MAP_USERPTR,
                                         .flags = RW,
-                                        .userptr = (uintptr_t)words,
+                                        .bo_offset = (uintptr_t)words,
                                         .va = USER_VA + 16 * MIB,
                                         .size = 65536},
                                        {.op = DRM_BRGPU_BIND_MAP_USERPTR,
                                         .flags = RW,
-                                        .userptr = (uintptr_t)readable,
+                                        .bo_offset = (uintptr_t)readable,
                                         .va = USER_VA + 17 * MIB,
                                         .size = 4096}};
     struct drm_brgpu_vm_bind args = {.vm_id = c.vm, .ops = {sizeof(two[0]), 2, (uintptr_t)two}};

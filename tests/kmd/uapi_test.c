@@ -199,13 +199,13 @@ static void test_bind_op(void **state) {
     struct drm_brgpu_bind_op userptr = map;
     userptr.op = DRM_BRGPU_BIND_MAP_USERPTR;
     userptr.bo_handle = 0;
-    userptr.userptr = 0x7f0000000000;
+    userptr.bo_offset = 0x7f0000000000;
     op = userptr;
     GOOD(brgpu_core_check_bind_op(&op, &all_features, &why));
     BAD(EOPNOTSUPP, brgpu_core_check_bind_op(&op, &limits, &why));
     FIELD(userptr, bo_handle, 1);
-    FIELD(userptr, userptr, 0);
-    FIELD(userptr, userptr, 0x7f0000000001);
+    FIELD(userptr, bo_offset, 0);
+    FIELD(userptr, bo_offset, 0x7f0000000001);
     FIELD(userptr, flags, 0);
     FIELD(userptr, flags, DRM_BRGPU_BIND_READ | 16);
     FIELD(userptr, flags, DRM_BRGPU_BIND_READ | DRM_BRGPU_BIND_NULL);
@@ -213,7 +213,7 @@ static void test_bind_op(void **state) {
     FIELD(userptr, size, 0);
     op = userptr;
     op.size = 0x2000;
-    op.userptr = ~0xfffull; /* the last page, and what would follow it */
+    op.bo_offset = ~0xfffull; /* the last page, and what would follow it */
     BAD(EINVAL, brgpu_core_check_bind_op(&op, &all_features, &why));
 
     const struct drm_brgpu_bind_op unmap = {

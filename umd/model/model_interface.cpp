@@ -489,7 +489,7 @@ int ModelInterface::vm_bind(const drm_brgpu_vm_bind &args, Lock &lock) {
                 return refuse("VM_BIND", error, why);
         }
         if (op.args.op == DRM_BRGPU_BIND_MAP_USERPTR) {
-            op.bo = Bo::from_host(card_, op.args.userptr, op.args.size,
+            op.bo = Bo::from_host(card_, op.args.bo_offset, op.args.size,
                                   op.args.flags & DRM_BRGPU_BIND_WRITE, &error);
             if (!op.bo)
                 return refuse("VM_BIND", -error, "no such memory in the process");

@@ -247,10 +247,10 @@ struct drm_brgpu_sync {
 #define DRM_BRGPU_BIND_FLAGS		0xfu
 
 /*
- * MAP and MAP_USERPTR replace what was mapped in the range. va, size, bo_offset, userptr are
+ * MAP and MAP_USERPTR replace what was mapped in the range. va, size, bo_offset are
  * multiples of 4 KiB.
  *
- * MAP_USERPTR maps [userptr, userptr + size) of the calling process, which must be memory (not a
+ * MAP_USERPTR maps [bo_offset, bo_offset + size) of the calling process, which must be memory (not a
  * mapping of a device) and writable where WRITE is asked for: EFAULT else. Nothing is pinned: a job
  * sees what stands at the address when it is submitted, after fork(), munmap(), mremap() or swapping
  * too; where nothing stands, its access is a page fault. Taking memory away waits for the jobs that
@@ -261,10 +261,7 @@ struct drm_brgpu_bind_op {
 	__u32 flags;		/* of a map; WRITE includes atomics when READ is given too */
 	__u32 bo_handle;	/* 0 for MAP_USERPTR */
 	__u32 pad;
-	union {
-		__u64 bo_offset;
-		__u64 userptr;	/* of MAP_USERPTR */
-	};
+	__u64 bo_offset;	/* MAP_USERPTR: the address in the process */
 	__u64 va;
 	__u64 size;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The command line of brgpu-cc: options, messages, exit statuses.
+#include "brgpu/hw/isa.h"
 #include "support.hpp"
 
 #include <filesystem>

@@ -120,6 +120,7 @@ void brgpu_signals_fini(struct brgpu_file *file)
 static int signal_find_fences(struct brgpu_device *brgpu, struct drm_file *file,
 			      const struct drm_brgpu_sync *syncs, struct brgpu_signal *signal)
 {
+	struct dma_fence *fence;
 	const char *why = "";
 	int ret;
 	u32 i;
@@ -128,10 +129,11 @@ static int signal_find_fences(struct brgpu_device *brgpu, struct drm_file *file,
 		ret = brgpu_core_check_sync(&syncs[i], false, &why);
 		if (ret)
 			return brgpu_refuse(brgpu, "SIGNAL_MEM", ret, "sync %u: %s", i, why);
-		ret = drm_syncobj_find_fence(file, syncs[i].handle, syncs[i].point, 0,
-					     &signal->fences[i].fence);
+		/* On an error it may leave a fence that is no longer ours. */
+		ret = drm_syncobj_find_fence(file, syncs[i].handle, syncs[i].point, 0, &fence);
 		if (ret)
 			return brgpu_refuse(brgpu, "SIGNAL_MEM", ret, "sync %u: no fence", i);
+		signal->fences[i].fence = fence;
 		signal->fences[i].signal = signal;
 	}
 	return 0;

@@ -358,6 +358,11 @@ static void test_signal(void) {
     CHECK_EQ(call(vm.fd, DRM_IOCTL_BRGPU_SIGNAL_MEM, &args), 0);
     args.queue_id = fence_queue;
     CHECK_EQ(call(vm.fd, DRM_IOCTL_BRGPU_SIGNAL_MEM, &args), -EINVAL);
+    /* A point that nobody has submitted: refused, and the timeline's fence stays what it is. */
+    args.queue_id = queue.id;
+    sync.point = 8;
+    for (int i = 0; i < 100; i++)
+        CHECK_EQ(call(vm.fd, DRM_IOCTL_BRGPU_SIGNAL_MEM, &args), -EINVAL);
     CHECK_EQ(wait_done(&queue, 1, 0.2), -ETIME);
     ((volatile uint64_t *)commands.map)[2048 / 8] = 1;
     CHECK_EQ(wait_done(&queue, 1, 30), 0);
@@ -365,8 +370,6 @@ static void test_signal(void) {
     /* Some that never come; the file is closed with them. */
     ((volatile uint64_t *)commands.map)[2048 / 8] = 0;
     CHECK_EQ(submit(vm.fd, fence_queue, DATA_VA, 1, timeline, 8), 0);
-    sync.point = 8;
-    args.queue_id = queue.id;
     unsigned int count = 0;
     int ret;
     while (!(ret = call(vm.fd, DRM_IOCTL_BRGPU_SIGNAL_MEM, &args)))

@@ -62,9 +62,14 @@ static void reset_lose_queue(struct brgpu_hwq *hwq)
 	brgpu_hwq_settle(hwq, -ECANCELED);
 }
 
-/* The hardware is at rest: queues that had work, and user queues that had a slot, are lost. */
-static void reset_lose_queues(struct brgpu_device *brgpu, struct brgpu_hwq *guilty)
+/*
+ * The hardware is at rest: queues that had work, and user queues that had a slot, are lost, and all
+ * VMs when VRAM is. VMs first: who is told by a fence asks for the state of both.
+ */
+static void reset_lose(struct brgpu_device *brgpu, struct brgpu_hwq *guilty, bool vram_lost)
 {
+	if (vram_lost)
+		brgpu_vm_lose_all(brgpu);
 	reset_visit_queues(brgpu, guilty, reset_lose_queue);
 	brgpu_userqs_lost(brgpu);
 }
@@ -154,7 +159,7 @@ static int reset_restart(struct brgpu_device *brgpu, enum brgpu_reset_rung rung)
 		if (ret)
 			return ret;
 		brgpu_save_restore(brgpu);
-		brgpu_vm_restore_all(brgpu, rung == BRGPU_RESET_RUNG_FUNCTION);
+		brgpu_vm_restore_all(brgpu);
 	}
 	return brgpu_migrate_restart(brgpu);
 }
@@ -212,7 +217,7 @@ void brgpu_reset_card(struct brgpu_device *brgpu, enum brgpu_reset_rung rung,
 		ret = reset_hardware(brgpu, rung);
 		if (!ret) {
 			atomic_inc(&brgpu->device_resets);
-			reset_lose_queues(brgpu, guilty);
+			reset_lose(brgpu, guilty, rung == BRGPU_RESET_RUNG_FUNCTION);
 			ret = reset_restart(brgpu, rung);
 		}
 		trace_brgpu_reset(rung_names[rung], ret);
@@ -314,7 +319,7 @@ int brgpu_reset_done(struct brgpu_device *brgpu, bool vram_lost)
 	if (vram_lost)
 		atomic_inc(&brgpu->device_resets);
 	ret = brgpu_device_reset(brgpu);
-	reset_lose_queues(brgpu, NULL);
+	reset_lose(brgpu, NULL, vram_lost);
 	if (!ret)
 		ret = reset_restart(brgpu, vram_lost ? BRGPU_RESET_RUNG_FUNCTION :
 						       BRGPU_RESET_RUNG_DEVICE);

@@ -219,19 +219,27 @@ void brgpu_vm_close(struct brgpu_vm *vm)
 	brgpu_vm_put(vm);
 }
 
-void brgpu_vm_restore_all(struct brgpu_device *brgpu, bool lost)
+void brgpu_vm_restore_all(struct brgpu_device *brgpu)
 {
 	struct brgpu_vm *vm;
 	unsigned long id;
 
 	xa_lock(&brgpu->vms);
 	xa_for_each(&brgpu->vms, id, vm) {
-		if (vm->released)
-			continue;
-		if (lost)
-			WRITE_ONCE(vm->lost, true);
-		vm_set_root(vm, brgpu_core_pt_directory(&vm->root->core));
+		if (!vm->released)
+			vm_set_root(vm, brgpu_core_pt_directory(&vm->root->core));
 	}
+	xa_unlock(&brgpu->vms);
+}
+
+void brgpu_vm_lose_all(struct brgpu_device *brgpu)
+{
+	struct brgpu_vm *vm;
+	unsigned long id;
+
+	xa_lock(&brgpu->vms);
+	xa_for_each(&brgpu->vms, id, vm)
+		WRITE_ONCE(vm->lost, true);
 	xa_unlock(&brgpu->vms);
 }
 

@@ -113,11 +113,10 @@ void brgpu_va_free(struct brgpu_va *va);
 void brgpu_vm_free(struct drm_gpuvm *gpuvm);
 /* Drops all mappings; the VM goes with its last reference. Its queues are gone already. */
 void brgpu_vm_close(struct brgpu_vm *vm);
-/*
- * After a reset that cleared the VM contexts. `lost`: it cleared VRAM as well, and the VMs that
- * there are take no work any more.
- */
-void brgpu_vm_restore_all(struct brgpu_device *brgpu, bool lost);
+/* After a reset that cleared the VM contexts. */
+void brgpu_vm_restore_all(struct brgpu_device *brgpu);
+/* VRAM was cleared: the VMs that there are take no work any more. */
+void brgpu_vm_lose_all(struct brgpu_device *brgpu);
 /* Its memory moved: every VM maps it anew before it runs again. The reservation is held. */
 void brgpu_vm_bo_moved(struct brgpu_bo *bo);
 /* Locks the VM and all that is bound in it; makes room for two fences on each: a bind and a job. */

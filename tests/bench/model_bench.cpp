@@ -4,22 +4,19 @@
 // ping-pong of two threads, a copy against memcpy, a dispatch against nothing. Prints times and
 // ratios; a ratio is what can be compared between machines.
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <functional>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <thread>
-#include <unistd.h>
 #include <vector>
 
 #include "card_fixture.hpp"
+#include "futex_ping_pong.hpp"
 
 namespace {
 
 using namespace brgpu::test;
+using brgpu::bench::FutexPingPong;
 using Clock = std::chrono::steady_clock;
 
 // Median of `rounds` times, in ns.
@@ -37,51 +34,6 @@ double median(int rounds, const std::function<void()> &work) {
 void line(const char *what, double ns, double base, const char *base_name) {
     std::printf("%-34s %12.0f ns   %6.2f x %s\n", what, ns, ns / base, base_name);
 }
-
-// A word that one thread waits for and the other writes.
-class FutexPingPong {
-  public:
-    FutexPingPong() : thread_([this] { answer(); }) {}
-    ~FutexPingPong() {
-        post(request_, UINT32_MAX);
-        thread_.join();
-    }
-    void round() {
-        uint32_t number = ++count_;
-        post(request_, number);
-        await(reply_, number);
-    }
-
-  private:
-    static long futex(std::atomic<uint32_t> &word, int op, uint32_t value) {
-        return syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), op, value, nullptr, nullptr,
-                       0);
-    }
-    static void post(std::atomic<uint32_t> &word, uint32_t value) {
-        word.store(value);
-        futex(word, FUTEX_WAKE_PRIVATE, 1);
-    }
-    static void await(std::atomic<uint32_t> &word, uint32_t value) {
-        for (uint32_t seen = word.load(); seen != value; seen = word.load())
-            futex(word, FUTEX_WAIT_PRIVATE, seen);
-    }
-    void answer() {
-        for (uint32_t done = 0;;) {
-            uint32_t wanted = request_.load();
-            if (wanted == UINT32_MAX)
-                return;
-            if (wanted == done) {
-                futex(request_, FUTEX_WAIT_PRIVATE, done);
-                continue;
-            }
-            done = wanted;
-            post(reply_, done);
-        }
-    }
-    std::atomic<uint32_t> request_{0}, reply_{0};
-    uint32_t count_ = 0;
-    std::thread thread_;
-};
 
 } // namespace
 

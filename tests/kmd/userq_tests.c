@@ -792,11 +792,7 @@ static void test_unbind(void) {
     CHECK_EQ(wait_done(&fresh, 2, 60), 0);
 }
 
-static const struct {
-    const char *name;
-    void (*run)(void);
-    bool special; /* only when named */
-} tests[] = {
+static const struct test tests[] = {
     {"basic", test_basic, false},       {"negative", test_negative, false},
     {"signal", test_signal, false},     {"hostile", test_hostile, false},
     {"doorbell", test_doorbell, false}, {"fault", test_fault, false},
@@ -806,33 +802,5 @@ static const struct {
 };
 
 int main(int argc, char **argv) {
-    unsigned int ran = 0;
-    bool failed = false;
-
-    setvbuf(stdout, NULL, _IONBF, 0);
-    for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-        bool wanted = argc == 1 && !tests[i].special;
-
-        for (int j = 1; j < argc; j++)
-            wanted |= !strcmp(argv[j], tests[i].name);
-        if (!wanted)
-            continue;
-        ran++;
-        const pid_t child = fork();
-        CHECK(child >= 0);
-        if (!child) {
-            tests[i].run();
-            exit(0);
-        }
-        int status;
-        CHECK(waitpid(child, &status, 0) == child);
-        const bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        printf("%-10s %s\n", tests[i].name, passed ? "passed" : "FAILED");
-        failed |= !passed;
-    }
-    if (!ran) {
-        fprintf(stderr, "no test of that name\n");
-        return 2;
-    }
-    return failed;
+    return run_tests(tests, sizeof(tests) / sizeof(tests[0]), argc, argv);
 }

@@ -2,6 +2,7 @@
 #include <drm/drm_exec.h>
 
 #include "brgpu_core_event.h"
+#include "brgpu_core_fault.h"
 #include "brgpu_device.h"
 #include "brgpu_fault.h"
 #include "brgpu_hwq.h"
@@ -74,17 +75,25 @@ void brgpu_fault_record(struct brgpu_device *brgpu, const struct brgpu_event_rec
 		   record->timestamp);
 }
 
+void brgpu_fault_read(struct brgpu_device *brgpu, u32 slot, u32 error,
+		      struct drm_brgpu_fault *fault)
+{
+	const u32 base = BRGPU_REG_QUEUE(slot);
+
+	memset(fault, 0, sizeof(*fault));
+	if (!brgpu_core_fault_is_told(error))
+		return;
+	fault->info = brgpu_read32(brgpu, base + BRGPU_QUEUE_FAULT_INFO);
+	fault->address = brgpu_read64(brgpu, base + BRGPU_QUEUE_FAULT_ADDRESS);
+	fault->pc = brgpu_read64(brgpu, base + BRGPU_QUEUE_FAULT_PC);
+	fault->timestamp = brgpu_read64(brgpu, BRGPU_REG_TIMESTAMP);
+}
+
 static bool fault_is_bound(struct brgpu_vm *vm, u64 address, u32 access)
 {
+	const u32 needed = brgpu_core_fault_needs(access);
 	struct drm_gpuva *va;
-	u32 needed = 0;
 
-	if (access & (BRGPU_ACCESS_READ | BRGPU_ACCESS_ATOMIC))
-		needed |= DRM_BRGPU_BIND_READ;
-	if (access & (BRGPU_ACCESS_WRITE | BRGPU_ACCESS_ATOMIC))
-		needed |= DRM_BRGPU_BIND_WRITE;
-	if (access & BRGPU_ACCESS_EXEC)
-		needed |= DRM_BRGPU_BIND_EXEC;
 	va = drm_gpuva_find_first(&vm->base, address, 1);
 	if (!va || (gpuva_to_brgpu_va(va)->flags & needed) != needed)
 		return false;
@@ -112,13 +121,7 @@ static int fault_mend(struct brgpu_vm *vm, u64 address, u32 access)
 	ret = brgpu_userptrs_prepare(vm, &userptrs);
 	if (ret)
 		goto unlock;
-	drm_exec_init(&exec, DRM_EXEC_IGNORE_DUPLICATES, 0);
-	drm_exec_until_all_locked(&exec) {
-		ret = brgpu_vm_lock_all(vm, &exec);
-		drm_exec_retry_on_contention(&exec);
-		if (ret)
-			break;
-	}
+	ret = brgpu_vm_lock_exec(vm, &exec, 0);
 	if (!ret && (vm->stopped || !fault_is_bound(vm, address, access)))
 		ret = -EFAULT;
 	if (!ret)

@@ -6,6 +6,7 @@
 #include "brgpu_core_packet.h"
 #include "brgpu_coredump.h"
 #include "brgpu_device.h"
+#include "brgpu_fault.h"
 #include "brgpu_hwq.h"
 #include "brgpu_reset.h"
 #include "brgpu_trace.h"
@@ -333,13 +334,8 @@ void brgpu_hwq_finish(struct brgpu_hwq *hwq, u32 error, int fence_error, bool lo
 	int idx;
 
 	busy = brgpu_hwq_busy_ns(hwq);
-	if ((error == BRGPU_QUEUE_ERROR_MMU || error == BRGPU_QUEUE_ERROR_SHADER ||
-	     error == BRGPU_QUEUE_ERROR_BUS || error == BRGPU_QUEUE_ERROR_ECC) &&
-	    drm_dev_enter(&brgpu->drm, &idx)) {
-		fault.info = brgpu_read32(brgpu, hwq_reg(hwq, BRGPU_QUEUE_FAULT_INFO));
-		fault.address = brgpu_read64(brgpu, hwq_reg(hwq, BRGPU_QUEUE_FAULT_ADDRESS));
-		fault.pc = brgpu_read64(brgpu, hwq_reg(hwq, BRGPU_QUEUE_FAULT_PC));
-		fault.timestamp = brgpu_read64(brgpu, BRGPU_REG_TIMESTAMP);
+	if (drm_dev_enter(&brgpu->drm, &idx)) {
+		brgpu_fault_read(brgpu, hwq->slot, error, &fault);
 		drm_dev_exit(idx);
 	}
 

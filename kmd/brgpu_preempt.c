@@ -190,13 +190,7 @@ static int preempt_try_resume(struct brgpu_vm *vm, struct brgpu_preempt_fence **
 	ret = brgpu_userptrs_prepare(vm, &userptrs);
 	if (ret)
 		goto finish;
-	drm_exec_init(&exec, DRM_EXEC_IGNORE_DUPLICATES, 0);
-	drm_exec_until_all_locked(&exec) {
-		ret = brgpu_vm_lock_all(vm, &exec);
-		drm_exec_retry_on_contention(&exec);
-		if (ret)
-			break;
-	}
+	ret = brgpu_vm_lock_exec(vm, &exec, 0);
 	if (!ret)
 		ret = brgpu_bind_evicted(vm, &exec, &userptrs, 0, rebind);
 	/* No process's memory is taken away until the fence that this would wait for is there. */

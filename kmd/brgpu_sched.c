@@ -227,13 +227,7 @@ again:
 	ret = brgpu_userptrs_prepare(vm, &userptrs);
 	if (ret)
 		goto unlock_vm;
-	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT | DRM_EXEC_IGNORE_DUPLICATES, 0);
-	drm_exec_until_all_locked(&exec) {
-		ret = brgpu_vm_lock_all(vm, &exec);
-		drm_exec_retry_on_contention(&exec);
-		if (ret)
-			break;
-	}
+	ret = brgpu_vm_lock_exec(vm, &exec, DRM_EXEC_INTERRUPTIBLE_WAIT);
 	if (ret)
 		goto fini_exec;
 	ret = brgpu_bind_evicted(vm, &exec, &userptrs, file->client_id, &rebind);

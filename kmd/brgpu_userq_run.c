@@ -4,6 +4,7 @@
 #include <brgpu/hw/queue.h>
 
 #include "brgpu_device.h"
+#include "brgpu_fault.h"
 #include "brgpu_reset.h"
 #include "brgpu_trace.h"
 #include "brgpu_userq.h"
@@ -176,20 +177,6 @@ static void userq_finish(struct brgpu_userq *userq, u32 error, const struct drm_
 	wake_up_all(&userq->brgpu->mem_wq);
 }
 
-static void userq_read_fault(struct brgpu_userq *userq, u32 error, struct drm_brgpu_fault *fault)
-{
-	struct brgpu_device *brgpu = userq->brgpu;
-
-	memset(fault, 0, sizeof(*fault));
-	if (error != BRGPU_QUEUE_ERROR_MMU && error != BRGPU_QUEUE_ERROR_SHADER &&
-	    error != BRGPU_QUEUE_ERROR_BUS && error != BRGPU_QUEUE_ERROR_ECC)
-		return;
-	fault->info = brgpu_read32(brgpu, userq_reg(userq, BRGPU_QUEUE_FAULT_INFO));
-	fault->address = brgpu_read64(brgpu, userq_reg(userq, BRGPU_QUEUE_FAULT_ADDRESS));
-	fault->pc = brgpu_read64(brgpu, userq_reg(userq, BRGPU_QUEUE_FAULT_PC));
-	fault->timestamp = brgpu_read64(brgpu, BRGPU_REG_TIMESTAMP);
-}
-
 /* Drops what it does; never runs again. */
 void brgpu_userq_stop(struct brgpu_userq *userq, u32 error)
 {
@@ -206,7 +193,7 @@ void brgpu_userq_stop(struct brgpu_userq *userq, u32 error)
 		return;
 	}
 	trace_brgpu_queue_stop(userq->slot, error);
-	userq_read_fault(userq, error, &fault);
+	brgpu_fault_read(brgpu, userq->slot, error, &fault);
 	userq_finish(userq, error, &fault);
 	userq_command(userq, BRGPU_QUEUE_CMD_KILL);
 	if (read_poll_timeout(brgpu_userq_status, status, status_is_at_rest(status), 20,

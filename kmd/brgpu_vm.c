@@ -162,6 +162,20 @@ int brgpu_vm_lock_all(struct brgpu_vm *vm, struct drm_exec *exec)
 	return ret;
 }
 
+int brgpu_vm_lock_exec(struct brgpu_vm *vm, struct drm_exec *exec, u32 flags)
+{
+	int ret = 0;
+
+	drm_exec_init(exec, flags | DRM_EXEC_IGNORE_DUPLICATES, 0);
+	drm_exec_until_all_locked(exec) {
+		ret = brgpu_vm_lock_all(vm, exec);
+		drm_exec_retry_on_contention(exec);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
 void brgpu_va_free(struct brgpu_va *va)
 {
 	if (va->userptr) {
@@ -187,13 +201,7 @@ void brgpu_vm_close(struct brgpu_vm *vm)
 	drm_sched_entity_destroy(&vm->entity);
 
 	mutex_lock(&vm->lock);
-	drm_exec_init(&exec, DRM_EXEC_IGNORE_DUPLICATES, 0);
-	drm_exec_until_all_locked(&exec) {
-		ret = brgpu_vm_lock_all(vm, &exec);
-		drm_exec_retry_on_contention(&exec);
-		if (ret)
-			break;
-	}
+	ret = brgpu_vm_lock_exec(vm, &exec, 0);
 	if (ret) {
 		/* Only memory can be short. The buffers stay until the machine restarts. */
 		drm_err(&vm->brgpu->drm, "could not take a VM down: %pe\n", ERR_PTR(ret));

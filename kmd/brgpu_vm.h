@@ -121,6 +121,11 @@ void brgpu_vm_lose_all(struct brgpu_device *brgpu);
 void brgpu_vm_bo_moved(struct brgpu_bo *bo);
 /* Locks the VM and all that is bound in it; makes room for two fences on each: a bind and a job. */
 int brgpu_vm_lock_all(struct brgpu_vm *vm, struct drm_exec *exec);
+/*
+ * Begins `exec` with these flags beside DRM_EXEC_IGNORE_DUPLICATES and takes all those locks. The
+ * caller ends it with drm_exec_fini(), after an error too.
+ */
+int brgpu_vm_lock_exec(struct brgpu_vm *vm, struct drm_exec *exec, u32 flags);
 
 int brgpu_vm_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int brgpu_vm_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file *file);

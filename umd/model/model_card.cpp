@@ -11,6 +11,7 @@
 
 #include "../deadline.hpp"
 #include "../error.hpp"
+#include "brgpu/hw/events.h"
 #include "brgpu/hw/mmu.h"
 
 namespace brgpu::umd::model {
@@ -188,6 +189,16 @@ uint32_t Card::read32(uint64_t offset) const {
 }
 uint64_t Card::read64(uint64_t offset) const {
     return library_.mmio_read(model_, offset, 8);
+}
+drm_brgpu_fault Card::read_fault(uint32_t slot, uint32_t queue_id) const {
+    const uint64_t base = BRGPU_REG_QUEUE(slot);
+    drm_brgpu_fault fault = {};
+    fault.info = read32(base + BRGPU_QUEUE_FAULT_INFO) & ~BRGPU_FAULT_INFO_VM_MASK;
+    fault.address = read64(base + BRGPU_QUEUE_FAULT_ADDRESS);
+    fault.pc = read64(base + BRGPU_QUEUE_FAULT_PC);
+    fault.timestamp = read64(BRGPU_REG_TIMESTAMP);
+    fault.queue_id = queue_id;
+    return fault;
 }
 void Card::write32(uint64_t offset, uint32_t value) {
     library_.mmio_write(model_, offset, value, 4);

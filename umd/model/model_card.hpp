@@ -36,6 +36,8 @@ class Card {
     uint64_t read64(uint64_t offset) const;
     void write32(uint64_t offset, uint32_t value);
     void write64(uint64_t offset, uint64_t value);
+    // What the slot of a queue that has stopped says of its fault.
+    drm_brgpu_fault read_fault(uint32_t slot, uint32_t queue_id) const;
     void ring_doorbell(uint32_t page, uint32_t slot);
 
     const brgpu_core_ident &ident() const noexcept { return ident_; }

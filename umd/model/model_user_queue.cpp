@@ -10,6 +10,7 @@
 #include "../error.hpp"
 #include "brgpu/hw/events.h"
 #include "brgpu/hw/regs.h"
+#include "brgpu_core_fault.h"
 
 namespace brgpu::umd::model {
 
@@ -142,13 +143,8 @@ void UserQueue::stop(uint32_t error, uint32_t state) {
     if (!stopped()) {
         state_ = state;
         error_ = error;
-        if (slot_ >= 0 && (error == BRGPU_QUEUE_ERROR_MMU || error == BRGPU_QUEUE_ERROR_SHADER ||
-                           error == BRGPU_QUEUE_ERROR_BUS || error == BRGPU_QUEUE_ERROR_ECC)) {
-            fault_.info = card_.read32(reg(BRGPU_QUEUE_FAULT_INFO)) & ~BRGPU_FAULT_INFO_VM_MASK;
-            fault_.address = card_.read64(reg(BRGPU_QUEUE_FAULT_ADDRESS));
-            fault_.pc = card_.read64(reg(BRGPU_QUEUE_FAULT_PC));
-            fault_.timestamp = card_.read64(BRGPU_REG_TIMESTAMP);
-            fault_.queue_id = id_;
+        if (slot_ >= 0 && brgpu_core_fault_is_told(error)) {
+            fault_ = card_.read_fault(static_cast<uint32_t>(slot_), id_);
             vm_.note_fault(fault_);
         }
     }

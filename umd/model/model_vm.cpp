@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "brgpu/hw/regs.h"
+#include "brgpu_core_fault.h"
 
 namespace brgpu::umd::model {
 
@@ -178,13 +179,7 @@ bool Vm::pump() {
 }
 
 Vm::Bound Vm::bound(uint64_t address, uint32_t access) const {
-    uint32_t needed = 0;
-    if (access & (BRGPU_ACCESS_READ | BRGPU_ACCESS_ATOMIC))
-        needed |= DRM_BRGPU_BIND_READ;
-    if (access & (BRGPU_ACCESS_WRITE | BRGPU_ACCESS_ATOMIC))
-        needed |= DRM_BRGPU_BIND_WRITE;
-    if (access & BRGPU_ACCESS_EXEC)
-        needed |= DRM_BRGPU_BIND_EXEC;
+    const uint32_t needed = brgpu_core_fault_needs(access);
     if (const auto mapping = mappings_.find(address); mapping && !(needed & ~mapping->access))
         return Bound::yes;
     for (const Bind &bind : binds_)

@@ -68,11 +68,11 @@ run-drm: build module
 	@mkdir -p out
 	@echo "run: booting a guest ($(KERNEL)) with a br106"
 	@$(GUEST) --timeout 600 --share out $(ARGS) -- \
-	    $(abspath $(BUILD))/bin/brgpu-demo --backend drm $(if $(IMAGE),--image '$(abspath $(IMAGE))') --out out/
+	    $(abspath $(BUILD))/bin/brgpu-demo --backend drm $(if $(IMAGE),--image '$(abspath $(IMAGE))') --out out
 
 run-model: build
 	@mkdir -p out
-	@$(BUILD)/bin/brgpu-demo --backend model $(if $(IMAGE),--image '$(abspath $(IMAGE))') --out out/ $(ARGS)
+	@$(BUILD)/bin/brgpu-demo --backend model $(if $(IMAGE),--image '$(abspath $(IMAGE))') --out out $(ARGS)
 
 guest: build module ## an interactive shell in a guest with the card
 	@$(GUEST) $(ARGS)

@@ -127,6 +127,9 @@ void brgpu_config_reset(BrgpuDevice *s);
 uint32_t brgpu_config_read(PCIDevice *pci, uint32_t addr, int len);
 void brgpu_config_write(PCIDevice *pci, uint32_t addr, uint32_t value, int len);
 
+/* cpu-memory-map.c: may be called again; under the BQL. */
+void brgpu_cpu_memory_maps_init(void);
+
 /*
  * dma.c. _init to _destroy bracket the model's life: callbacks may come from its creation on.
  * _stop makes every request of a worker fail at once, for good; _cancel only those that wait now.

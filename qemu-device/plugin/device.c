@@ -285,6 +285,26 @@ static bool init_msix(BrgpuDevice *s, Error **errp) {
     return true;
 }
 
+/*
+ * Instead of msix_uninit(), which frees the tables at once: a vCPU that reached a region before it
+ * was unmapped may still wait for the BQL. They go with the device, which such a vCPU keeps alive.
+ */
+static void unmap_msix(BrgpuDevice *s) {
+    PCIDevice *pci = PCI_DEVICE(s);
+
+    memory_region_del_subregion(&s->bar_registers, &pci->msix_table_mmio);
+    memory_region_del_subregion(&s->bar_registers, &pci->msix_pba_mmio);
+    pci->msix_function_masked = true; /* nothing is sent for such a write any more */
+}
+
+static void free_msix(PCIDevice *pci) {
+    if (msix_present(pci)) {
+        g_clear_pointer(&pci->msix_table, g_free);
+        g_clear_pointer(&pci->msix_pba, g_free);
+        g_clear_pointer(&pci->msix_entry_used, g_free);
+    }
+}
+
 /* ---- states of the card and of the machine ---- */
 
 static void set_paused(BrgpuDevice *s, bool *cause, bool pause) {
@@ -421,6 +441,9 @@ static void qemu_exits(Notifier *notifier, void *data) {
 static void realize(PCIDevice *pci, Error **errp) {
     BrgpuDevice *s = BRGPU_DEVICE(pci);
 
+#ifndef BRGPU_QEMU_IN_TREE
+    brgpu_cpu_memory_maps_init();
+#endif
     brgpu_log_init(&s->log);
     s->vector_bh = qemu_bh_new(deliver_vectors, s);
     brgpu_dma_init(&s->dma, pci_get_address_space(pci), s->ats);
@@ -465,7 +488,7 @@ static void unrealize(PCIDevice *pci) {
     qemu_remove_exit_notifier(&s->exit_notifier);
     qemu_del_vm_change_state_handler(s->vm_state);
     destroy_model(s);
-    msix_uninit(pci, &s->bar_registers, &s->bar_registers);
+    unmap_msix(s);
     remove_subregions(s);
     brgpu_config_exit(s);
     brgpu_dma_destroy(&s->dma);
@@ -482,6 +505,7 @@ static void instance_init(Object *obj) {
 }
 
 static void instance_finalize(Object *obj) {
+    free_msix(PCI_DEVICE(obj));
     g_hash_table_destroy(BRGPU_DEVICE(obj)->early_properties);
 }
 

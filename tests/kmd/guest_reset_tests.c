@@ -13,6 +13,9 @@
  *       ENODEV and what was mapped can still be touched.
  *   brgpu-kmd-reset-tests sleep [busy]
  *       Fills VRAM, suspends the machine by /sys/power/state, and looks at everything afterwards.
+ *   brgpu-kmd-reset-tests remap FILE SECONDS
+ *       Takes the BARs of the device with that configuration space (sysfs) out of the memory map
+ * and puts them back, over and over: meanwhile the others' must answer as ever.
  */
 #include "guest_ioctl.h"
 
@@ -199,6 +202,9 @@ static void removal(const char *file) {
         usleep(100000);
     }
     check_all_gone(c.fd, &c, queue);
+    /* The kernel refuses calls first, and takes the mappings away once nobody is in the driver. */
+    for (int i = 0; i < PATIENCE * 10 && c.words[512]; i++)
+        usleep(100000);
     /* Mapped and used before, and mapped but never touched: both can be read and written. */
     CHECK_EQ(c.words[512], 0);
     c.words[512] = 5;
@@ -262,6 +268,33 @@ static void sleep_test(bool busy) {
     }
 }
 
+static uint64_t monotonic_ms(void) {
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void remap(const char *config, unsigned int seconds) {
+    const uint16_t decoding = 0x2;
+    const int fd = open(config, O_RDWR);
+    const uint64_t end = monotonic_ms() + seconds * 1000ull;
+    uint16_t command, off;
+    unsigned int rounds = 0;
+
+    CHECK(fd >= 0);
+    CHECK_EQ(pread(fd, &command, 2, 4), 2);
+    command |= decoding;
+    off = command & (uint16_t)~decoding;
+    for (; monotonic_ms() < end; rounds++) {
+        CHECK_EQ(pwrite(fd, &off, 2, 4), 2);
+        CHECK_EQ(pwrite(fd, &command, 2, 4), 2);
+    }
+    CHECK(rounds > 0);
+    fprintf(stderr, "remap: %u rounds\n", rounds);
+    close(fd);
+}
+
 int main(int argc, char **argv) {
     if (argc == 3 && !strcmp(argv[1], "ladder"))
         ladder(argv[2]);
@@ -271,6 +304,8 @@ int main(int argc, char **argv) {
         removal(argv[2]);
     else if ((argc == 2 || argc == 3) && !strcmp(argv[1], "sleep"))
         sleep_test(argc == 3);
+    else if (argc == 4 && !strcmp(argv[1], "remap"))
+        remap(argv[2], (unsigned int)atoi(argv[3]));
     else {
         fprintf(stderr, "usage: see the head of %s\n", __FILE__);
         return 2;

@@ -9,7 +9,7 @@
 module=$MODULE
 if [ "${1-}" = in-guest ]; then
     images=$2
-    said() { dmesg | grep -q "brgpu.*$1"; }
+    said() { dmesg | grep "brgpu.*$1" >/dev/null; }
     node() { ls /dev/dri/renderD* >/dev/null 2>&1; }
     # refused WHAT REASON: with the image in $images/WHAT.
     refused() {

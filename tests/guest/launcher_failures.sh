@@ -38,7 +38,10 @@ for signal in INT TERM KILL; do
     wait "$launcher" 2>/dev/null
     code=$?
     check "SIG$signal ends the launcher with its number" [ "$code" -eq $((128 + $(kill -l "$signal"))) ]
-    sleep 0.5
+    for _ in $(seq 50); do
+        pgrep -f "qemu.*$mark" >/dev/null || break
+        sleep 0.1
+    done
     check "no QEMU outlives SIG$signal" [ -z "$(pgrep -f "qemu.*$mark")" ]
 done
 

@@ -8,7 +8,7 @@
 
 if [ "${1-}" = in-guest ]; then
     tests=$BUILD/tests/brgpu-memory-tests
-    sees() { "$tests" stale | grep -qx "seen $1"; }
+    sees() { "$tests" stale | grep -x "seen $1" >/dev/null; }
     check "what changes is invalidated, and nothing else" "$tests" tlb
     check "another mapping is seen" sees 2
     host set fault-lost-invalidation on >/dev/null

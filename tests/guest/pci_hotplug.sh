@@ -104,8 +104,8 @@ must("qmp_capabilities")
 for _ in range(20):
     started = time.monotonic()
     must("stop")
-    if time.monotonic() - started > 1:
-        fail("stop took longer than a second")
+    if time.monotonic() - started > 5:
+        fail("stop took longer than five seconds")
     must("cont")
 print("ok   stop and continue")
 

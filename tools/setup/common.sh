@@ -66,12 +66,12 @@ brgpu_private_apt() {
     # An archive that lacks the suite answers with an error for that line alone.
     apt-get "${APT_OPTIONS[@]}" -q update >"$state/update.log" 2>&1 || true
     # Backports are taken only when they are named.
-    if apt-get "${APT_OPTIONS[@]}" indextargets --format '$(CODENAME)' 'Created-By: Packages' | grep -qxF "$first"; then
+    if apt-get "${APT_OPTIONS[@]}" indextargets --format '$(CODENAME)' 'Created-By: Packages' | grep -xF "$first" >/dev/null; then
         APT_OPTIONS+=(-o "APT::Default-Release=$first")
     fi
 }
 
 # Is the suite among the machine's own sources?
 brgpu_apt_knows_suite() {
-    apt-get indextargets --format '$(CODENAME)' 'Created-By: Packages' | grep -qxF "$1"
+    apt-get indextargets --format '$(CODENAME)' 'Created-By: Packages' | grep -xF "$1" >/dev/null
 }

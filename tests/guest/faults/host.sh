@@ -80,5 +80,5 @@ saxpy() {
 health() { cat /sys/bus/pci/drivers/brgpu/0*/health; }
 is_health() { [ "$(health)" = "$1" ]; }
 # dmesg of the driver that matches.
-said() { dmesg | grep -q -- "brgpu.*$1"; }
+said() { dmesg | grep -- "brgpu.*$1" >/dev/null; }
 module_unloads() { timeout $((30 * PATIENCE)) rmmod brgpu; }

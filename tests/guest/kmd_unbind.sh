@@ -9,8 +9,16 @@
 # shellcheck disable=SC2016 # expanded in the guest
 script='set -e
 tests=$0 module=$1
-for round in 1 2 3; do
+# Queues and address spaces of processes that have ended hold the module for a moment longer.
+unload() {
+    for _ in $(seq 100); do
+        [ "$(cat /sys/module/brgpu/refcnt)" -ne 0 ] || break
+        sleep 0.1
+    done
     rmmod brgpu
+}
+for round in 1 2 3; do
+    unload
     insmod "$module"
 done
 for round in 1 2 3; do
@@ -22,7 +30,7 @@ for round in 1 2 3; do
     echo "$card" >/sys/bus/pci/drivers/brgpu/bind
 done
 "$tests" submit
-rmmod brgpu
+unload
 echo "all done"'
 
 guest --strict --card br106,vram=64M -- sh -c "$script" "$BUILD/tests/brgpu-kmd-tests" "$MODULE"

@@ -81,4 +81,6 @@ health() { cat /sys/bus/pci/drivers/brgpu/0*/health; }
 is_health() { [ "$(health)" = "$1" ]; }
 # dmesg of the driver that matches.
 said() { dmesg | grep -- "brgpu.*$1" >/dev/null; }
-module_unloads() { timeout $((30 * PATIENCE)) rmmod brgpu; }
+# Queues and address spaces of processes that have ended hold the module for a moment longer.
+module_is_free() { [ "$(cat /sys/module/brgpu/refcnt)" -eq 0 ]; }
+module_unloads() { within 10 module_is_free && timeout $((30 * PATIENCE)) rmmod brgpu; }

@@ -6,6 +6,9 @@
 # What the setup scripts share: messages, the cache folder, and how to run apt with an apt state of
 # our own when the machine's package lists cannot answer. Sourced, never run.
 
+# A plain user of Debian has depmod and its like installed, but not in the search path.
+PATH=$PATH:/usr/sbin:/sbin
+
 brgpu_say() { printf 'setup: %s\n' "$*"; }
 brgpu_warn() { printf 'setup: %s\n' "$*" >&2; }
 brgpu_die() {

@@ -47,6 +47,10 @@ std::vector<std::string> guest_environment(const Options &options, const GuestKe
     for (char **variable = environ; *variable; ++variable)
         if (is_passed(*variable))
             variables.emplace_back(*variable);
+    // COMMAND runs as root; the caller may be one whose search path has no rmmod.
+    for (auto &variable : variables)
+        if (variable.starts_with("PATH="))
+            variable += ":/usr/local/sbin:/usr/sbin:/sbin";
     variables.emplace_back("BRGPU_GUEST=1");
     if (!options.shares.empty())
         variables.push_back("BRGPU_EXCHANGE=" + options.shares.front().string());

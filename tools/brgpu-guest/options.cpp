@@ -41,7 +41,7 @@ constexpr const char *description =
     "Boots a QEMU guest with a virtual card, loads brgpu.ko, and runs COMMAND in it (without one: "
     "a\n"
     "shell). The guest sees this machine's files, read-only and under the same names; /tmp is its\n"
-    "own. COMMAND runs as root, in the same directory, with the same PATH.";
+    "own. COMMAND runs as root, in the same directory, with the same PATH (and sbin).";
 
 constexpr const char *footer =
     "Exit status:\n"

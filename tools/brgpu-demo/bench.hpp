@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "brgpu/brgpu.hpp"
+#include "picture.hpp"
 
 namespace brgpu::demo {
 
@@ -81,8 +82,8 @@ std::string difference(const std::vector<Element> &got, const std::vector<Elemen
 }
 
 void run_arithmetic(Bench &bench);
-// Writes out/mandelbrot.png and out/filtered.png; image "": the made-up one.
-void run_pictures(Bench &bench, const std::string &image, const std::string &out);
+// Writes out/mandelbrot.png, and source filtered as out/filtered.png.
+void run_pictures(Bench &bench, const Picture &source, const std::string &out);
 
 } // namespace brgpu::demo
 

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "bench.hpp"
-#include "picture.hpp"
 #include "reference.hpp"
 
 namespace brgpu::demo {
@@ -71,14 +70,7 @@ void mandelbrot(Bench &bench, const std::string &out) {
     });
 }
 
-void filters(Bench &bench, const std::string &image, const std::string &out) {
-    Picture picture;
-    bench.part("read image", image.empty() ? "made up" : image, [&](Result &result) {
-        picture = image.empty() ? make_landscape(512, 384) : read_png(image);
-        result.size = fmt::format("{} x {}", picture.width, picture.height);
-    });
-    if (picture.pixels.empty())
-        return;
+void filters(Bench &bench, const Picture &picture, const std::string &out) {
     const std::string size = fmt::format("{} x {}", picture.width, picture.height);
     const Picture soft = blurred(picture);
     const auto run = [&](const char *name, const Picture &expected, int allowed, bool keep) {
@@ -106,9 +98,9 @@ void filters(Bench &bench, const std::string &image, const std::string &out) {
 
 } // namespace
 
-void run_pictures(Bench &bench, const std::string &image, const std::string &out) {
+void run_pictures(Bench &bench, const Picture &source, const std::string &out) {
     mandelbrot(bench, out);
-    filters(bench, image, out);
+    filters(bench, source, out);
 }
 
 } // namespace brgpu::demo

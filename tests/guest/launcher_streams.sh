@@ -16,6 +16,7 @@ pwd
 echo "to error" >&2
 echo "$MARK"
 id -u
+command -v rmmod
 nproc
 cat ../seen
 wc -c
@@ -27,7 +28,8 @@ sleep 1000 &
 exit 42
 EOF
 head -c 3000000 /dev/urandom >"$scratch/share/sent"
-"$BUILD/bin/brgpu-guest" --kernel "$KERNEL" --timeout $((180 * PATIENCE)) --cpus 3 --no-card --no-module \
+# With a plain user's search path.
+PATH=/usr/bin:/bin "$BUILD/bin/brgpu-guest" --kernel "$KERNEL" --timeout $((180 * PATIENCE)) --cpus 3 --no-card --no-module \
     --share "$scratch/share" \
     --env MARK="a  b'c" --json "$scratch/summary" -- bash "$scratch/script" \
     <"$scratch/input" >"$scratch/out" 2>"$scratch/err"
@@ -37,6 +39,7 @@ code=$?
     echo "$scratch/here"
     echo "a  b'c"
     echo 0
+    echo /usr/sbin/rmmod
     echo 3
     echo "of the host"
     wc -c <"$scratch/input"

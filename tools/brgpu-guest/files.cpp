@@ -115,10 +115,14 @@ std::string shell_quote(std::string_view text) {
     return quoted + "'";
 }
 
-std::filesystem::path find_program(const std::string &name) {
+std::string search_path() {
     const char *path = std::getenv("PATH");
-    std::string folders =
-        std::string(path ? path : "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin";
+    return (path && *path ? std::string(path) + ":" : "") +
+           "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin";
+}
+
+std::filesystem::path find_program(const std::string &name) {
+    const std::string folders = search_path();
     for (std::size_t start = 0; start <= folders.size();) {
         const auto end = std::min(folders.find(':', start), folders.size());
         const auto file = std::filesystem::path(folders.substr(start, end - start)) / name;

@@ -54,8 +54,10 @@ std::string output_of(const std::vector<std::string> &command);
 /// The text quoted as one word of a shell.
 std::string shell_quote(std::string_view text);
 
-/// First file of that name among the folders of PATH and the system's sbin folders, or an empty
-/// path.
+/// The caller's PATH, and then the system's folders: those of root are not in everyone's PATH.
+std::string search_path();
+
+/// First file of that name in the folders of search_path(), or an empty path.
 std::filesystem::path find_program(const std::string &name);
 
 /// strerror(errno) with what was tried, for messages: "cannot open FILE: No such file".

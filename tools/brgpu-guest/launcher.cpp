@@ -24,9 +24,8 @@ namespace {
 
 /// Variables of the caller that a command in the guest expects; --env adds others.
 constexpr std::string_view passed_variables[] = {
-    "PATH",  "HOME",   "USER",     "LOGNAME",         "SHELL",
-    "TERM",  "LANG",   "TZ",       "LD_LIBRARY_PATH", "COLORTERM",
-    "PAGER", "EDITOR", "NO_COLOR", "XDG_CACHE_HOME",
+    "HOME",      "USER",  "LOGNAME", "SHELL",    "TERM",           "LANG", "TZ", "LD_LIBRARY_PATH",
+    "COLORTERM", "PAGER", "EDITOR",  "NO_COLOR", "XDG_CACHE_HOME",
 };
 constexpr std::string_view passed_prefixes[] = {"LC_",    "BRGPU_", "GTEST_", "ASAN_",
                                                 "UBSAN_", "LSAN_",  "TSAN_"};
@@ -48,9 +47,7 @@ std::vector<std::string> guest_environment(const Options &options, const GuestKe
         if (is_passed(*variable))
             variables.emplace_back(*variable);
     // COMMAND runs as root; the caller may be one whose search path has no rmmod.
-    for (auto &variable : variables)
-        if (variable.starts_with("PATH="))
-            variable += ":/usr/local/sbin:/usr/sbin:/sbin";
+    variables.push_back("PATH=" + search_path());
     variables.emplace_back("BRGPU_GUEST=1");
     if (!options.shares.empty())
         variables.push_back("BRGPU_EXCHANGE=" + options.shares.front().string());

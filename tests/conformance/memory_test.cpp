@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <cstring>
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "suite.hpp"
@@ -24,6 +26,45 @@ TEST_F(Conformance, BadBuffersAreRefused) {
     EXPECT_STATUS(BRGPU_ERROR_INVALID_ARGUMENT,
                   Memory(device, 4096, BRGPU_PLACEMENT_VRAM, 1u << 30));
     EXPECT_NE(BRGPU_SUCCESS, status_of([&] { Memory(device, uint64_t{1} << 39); }));
+}
+
+// Lets the process open few more files while it lives.
+class FewFiles {
+  public:
+    explicit FewFiles(rlim_t more) {
+        const int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+        close(lowest);
+        getrlimit(RLIMIT_NOFILE, &before_);
+        const rlimit few = {static_cast<rlim_t>(lowest) + more, before_.rlim_max};
+        EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+    }
+    ~FewFiles() { setrlimit(RLIMIT_NOFILE, &before_); }
+    FewFiles(const FewFiles &) = delete;
+    FewFiles &operator=(const FewFiles &) = delete;
+
+  private:
+    rlimit before_{};
+};
+
+// A plain user's processes may open 1024 files, and have more buffers than that.
+TEST_F(Conformance, BuffersOfAVmCostNoFiles) {
+    constexpr uint64_t count = 100;
+    const FewFiles limit(8);
+    const Buffer gathered(vm, count * sizeof(uint64_t));
+    std::vector<Buffer> buffers;
+    Commands commands(vm);
+    for (uint64_t i = 0; i < count; ++i) {
+        const Buffer &buffer =
+            buffers.emplace_back(vm, 4096, BRGPU_PLACEMENT_SYSTEM, BRGPU_MEMORY_CPU_VISIBLE);
+        *static_cast<volatile uint64_t *>(vm.cpu_pointer(buffer.address())) = i + 1;
+        commands.copy(gathered.address() + i * sizeof(uint64_t), buffer.address(),
+                      sizeof(uint64_t));
+    }
+    queue.submit(commands);
+    std::vector<uint64_t> got(count);
+    queue.download(got, gathered, timeout_ns);
+    for (uint64_t i = 0; i < count; ++i)
+        EXPECT_EQ(i + 1, got[i]);
 }
 
 // Pages of the process, given back at the end.

@@ -35,7 +35,11 @@ Arena::~Arena() {
     munmap(base_, arena_bytes);
 }
 
-std::unique_ptr<Block> Arena::show_file(int fd, uint64_t bytes, int *error) {
+std::byte *Arena::place(uint64_t dma) const noexcept {
+    return base_ + (dma - first_dma);
+}
+
+std::unique_ptr<Block> Arena::show(int fd, int flags, uint64_t bytes, int *error) {
     const uint64_t size = (bytes + BRGPU_PAGE_BYTES - 1) & ~(BRGPU_PAGE_BYTES - 1);
     // 2 MiB alignment, so that large buffers get large pages.
     auto dma = addresses_.allocate(size, size >= 2 << 20 ? 2 << 20 : BRGPU_PAGE_BYTES);
@@ -43,8 +47,8 @@ std::unique_ptr<Block> Arena::show_file(int fd, uint64_t bytes, int *error) {
         *error = ENOSPC;
         return nullptr;
     }
-    void *cpu = mmap(base_ + (*dma - first_dma), size, PROT_READ | PROT_WRITE,
-                     MAP_SHARED | MAP_FIXED, fd, 0);
+    void *cpu =
+        mmap(place(*dma), size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | flags, fd, 0);
     if (cpu == MAP_FAILED) {
         *error = errno;
         addresses_.free(*dma);
@@ -52,6 +56,15 @@ std::unique_ptr<Block> Arena::show_file(int fd, uint64_t bytes, int *error) {
     }
     madvise(cpu, size, MADV_DONTFORK);
     return add(*dma, size, cpu, fd);
+}
+
+std::unique_ptr<Block> Arena::show_file(int fd, uint64_t bytes, int *error) {
+    return show(fd, 0, bytes, error);
+}
+
+// Shared with nobody, but shared memory can be mapped a second time.
+std::unique_ptr<Block> Arena::allocate(uint64_t bytes, int *error) {
+    return show(-1, MAP_ANONYMOUS | MAP_NORESERVE, bytes, error);
 }
 
 std::unique_ptr<Block> Arena::show_memory(void *memory, uint64_t bytes, int *error) {
@@ -70,7 +83,7 @@ std::unique_ptr<Block> Arena::add(uint64_t dma, uint64_t bytes, void *cpu, int f
     return std::make_unique<Block>(*this, dma, bytes, start, fd);
 }
 
-std::unique_ptr<Block> Arena::allocate(uint64_t bytes, int *error) {
+std::unique_ptr<Block> Arena::allocate_file(uint64_t bytes, int *error) {
     const int fd = memfd_create("brgpu-system", MFD_CLOEXEC);
     if (fd < 0) {
         *error = errno;
@@ -95,16 +108,26 @@ void Arena::release(const Block &block) noexcept {
     // After this no thread of the card holds a pointer into the block.
     if (on_release_)
         on_release_(block.dma(), block.bytes());
-    if (block.fd() >= 0) {
+    if (block.cpu() == place(block.dma())) // not the caller's
         mmap(block.cpu(), block.bytes(), PROT_NONE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (block.fd() >= 0)
         close(block.fd());
-    }
     addresses_.free(block.dma());
 }
 
 Block::~Block() {
     arena_.release(*this);
+}
+
+void *Block::map(uint64_t bytes, int *error) const noexcept {
+    void *pointer = fd_ >= 0 ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0)
+                             // An old size of 0 leaves the mapping that is there.
+                             : mremap(cpu_, 0, bytes, MREMAP_MAYMOVE);
+    if (pointer != MAP_FAILED)
+        return pointer;
+    *error = errno;
+    return nullptr;
 }
 
 std::byte *Arena::translate(uint64_t dma, size_t *bytes) noexcept {

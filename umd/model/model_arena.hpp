@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// System memory as the model's card sees it: blocks, each a memfd or memory of the caller, at
-// addresses of a made-up DMA space. Memfds stand in one reserved range of this process.
+// System memory as the model's card sees it: blocks, each memory of its own, a file that can be
+// shared, or memory of the caller, at addresses of a made-up DMA space. All but the caller's stand
+// in one reserved range of this process. Only files cost a file descriptor: a process may have few.
 #ifndef BRGPU_UMD_MODEL_MODEL_ARENA_HPP
 #define BRGPU_UMD_MODEL_MODEL_ARENA_HPP
 
@@ -30,7 +31,10 @@ class Block {
     uint64_t dma() const noexcept { return dma_; }
     uint64_t bytes() const noexcept { return bytes_; }
     std::byte *cpu() const noexcept { return cpu_; }
-    int fd() const noexcept { return fd_; } // -1: the caller's memory
+    int fd() const noexcept { return fd_; } // -1: no file
+    // Another mapping of the first bytes, for munmap(); it outlives the block. Null with *error =
+    // positive errno. Not for memory of the caller.
+    void *map(uint64_t bytes, int *error) const noexcept;
 
   private:
     Arena &arena_;
@@ -48,6 +52,8 @@ class Arena {
 
     // Null with *error = positive errno. Not thread safe.
     std::unique_ptr<Block> allocate(uint64_t bytes, int *error);
+    // The same as a file of its own, which can be handed to others.
+    std::unique_ptr<Block> allocate_file(uint64_t bytes, int *error);
     // A block that shows the file, which the block then owns; nothing is owned on failure.
     std::unique_ptr<Block> show_file(int fd, uint64_t bytes, int *error);
     // A block that shows memory of the process, which stays the caller's. Multiples of a page.
@@ -63,6 +69,8 @@ class Arena {
   private:
     friend class Block;
     void release(const Block &block) noexcept;
+    std::byte *place(uint64_t dma) const noexcept;
+    std::unique_ptr<Block> show(int fd, int flags, uint64_t bytes, int *error);
     std::unique_ptr<Block> add(uint64_t dma, uint64_t bytes, void *cpu, int fd);
 
     std::byte *base_;

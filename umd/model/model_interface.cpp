@@ -310,13 +310,9 @@ void *ModelInterface::map(size_t bytes, uint64_t offset, int *error) noexcept {
         *error = EINVAL;
         return nullptr;
     }
-    void *pointer = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bo->second->file(),
-                         static_cast<off_t>(bo->second->file_offset()));
-    if (pointer == MAP_FAILED) {
-        *error = errno;
-        return nullptr;
-    }
-    madvise(pointer, bytes, MADV_DONTFORK);
+    void *pointer = bo->second->map(bytes, error);
+    if (pointer)
+        madvise(pointer, bytes, MADV_DONTFORK);
     return pointer;
 }
 

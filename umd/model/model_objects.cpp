@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fstream>
 #include <string>
+#include <sys/mman.h>
 
 #include "brgpu/hw/mmu.h"
 #include "drm/brgpu_drm.h"
@@ -55,7 +56,8 @@ std::shared_ptr<Bo> Bo::create(Card &card, uint64_t bytes, uint32_t placements, 
         }
     }
     if (placements & DRM_BRGPU_PLACEMENT_SYSTEM)
-        bo->block_ = card.arena().allocate(bytes, error);
+        bo->block_ =
+            vm_id ? card.arena().allocate(bytes, error) : card.arena().allocate_file(bytes, error);
     if (!bo->block_)
         return nullptr;
     bo->bytes_ = bytes;
@@ -90,6 +92,17 @@ std::shared_ptr<Bo> Bo::from_host(Card &card, uint64_t address, uint64_t bytes, 
 Bo::~Bo() {
     if (!block_ && bytes_)
         card_.free_vram(vram_);
+}
+
+void *Bo::map(uint64_t bytes, int *error) const noexcept {
+    if (block_)
+        return block_->map(bytes, error);
+    void *pointer = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, card_.vram_fd(),
+                         static_cast<off_t>(vram_));
+    if (pointer != MAP_FAILED)
+        return pointer;
+    *error = errno;
+    return nullptr;
 }
 
 bool Bo::cpu_mappable() const noexcept {

@@ -50,9 +50,10 @@ class Bo {
     bool in_vram() const noexcept { return !block_; }
     uint64_t address() const noexcept { return block_ ? block_->dma() : vram_; }
     std::byte *cpu() const noexcept { return block_ ? block_->cpu() : card_.vram(vram_); }
-    // For mmap(): the file and where the buffer stands in it.
-    int file() const noexcept { return block_ ? block_->fd() : card_.vram_fd(); }
-    uint64_t file_offset() const noexcept { return block_ ? 0 : vram_; }
+    // A mapping of the first bytes, for munmap(). Null with *error = positive errno.
+    void *map(uint64_t bytes, int *error) const noexcept;
+    // What can be handed to others; -1 for a buffer of one VM, or in VRAM.
+    int file() const noexcept { return block_ ? block_->fd() : -1; }
     uint32_t vm_id() const noexcept { return vm_id_; }
     bool cpu_mappable() const noexcept;
 

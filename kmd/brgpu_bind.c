@@ -56,7 +56,10 @@ struct brgpu_bind_job {
 	struct brgpu_core_pt_tables tables;
 	struct brgpu_pt_reserve reserve;
 	struct brgpu_tlb_fence *tlb_fence;	/* NULL once started */
-	/* Mappings that went: memory of processes stays known until nothing shows it any more. */
+	/*
+	 * Mappings that went, each with its reference to what it showed: memory is nobody else's
+	 * until the page tables and the TLB don't show it any more.
+	 */
 	struct list_head dead;			/* brgpu_va */
 };
 
@@ -86,6 +89,8 @@ static void bind_job_free(struct brgpu_bind_job *job)
 
 	list_for_each_entry_safe(va, next, &job->dead, link) {
 		brgpu_userptr_put(va->userptr);
+		if (va->base.gem.obj)
+			drm_gem_object_put(va->base.gem.obj);
 		kfree(va);
 	}
 	brgpu_pt_reserve_free(job->vm->brgpu, &job->reserve);
@@ -411,9 +416,13 @@ static struct brgpu_va *bind_take_va(struct bind_call *call, u32 flags,
 	return va;
 }
 
-/* One that is out of the tree; the page tables show it until the job has run. */
+/* One that leaves the tree; the page tables show it until the job has run. */
 static void bind_drop_va(struct bind_call *call, struct brgpu_va *va)
 {
+	/* Before the mapping's own reference goes. */
+	if (va->base.gem.obj)
+		drm_gem_object_get(va->base.gem.obj);
+	drm_gpuva_unlink(&va->base);
 	if (va->userptr)
 		list_del(&va->userptr_link);
 	list_add(&va->link, &call->job->dead);
@@ -450,7 +459,6 @@ static int bind_step_remap(struct drm_gpuva_op *op, void *priv)
 		drm_gpuva_link(&prev->base, vm_bo);
 	if (next)
 		drm_gpuva_link(&next->base, vm_bo);
-	drm_gpuva_unlink(&old->base);
 	bind_drop_va(call, old);
 	return 0;
 }
@@ -462,7 +470,6 @@ static int bind_step_unmap(struct drm_gpuva_op *op, void *priv)
 
 	call->vm->bytes_bound -= va->base.va.range;
 	drm_gpuva_unmap(&op->unmap);
-	drm_gpuva_unlink(&va->base);
 	bind_drop_va(call, va);
 	return 0;
 }
@@ -516,7 +523,6 @@ static void bind_unmap_bo(struct bind_call *call, struct drm_gem_object *object)
 		op->bytes = va->va.range;
 		call->vm->bytes_bound -= va->va.range;
 		drm_gpuva_remove(va);
-		drm_gpuva_unlink(va);
 		bind_drop_va(call, gpuva_to_brgpu_va(va));
 	}
 	drm_gpuvm_bo_put(vm_bo);

@@ -12,7 +12,7 @@ tests=$BUILD/tests/brgpu-memory-tests
 pressure='
 cd /sys/kernel/debug/tracing || exit 1
 echo 1 >events/brgpu/brgpu_move/enable
-"$0" clear pages order fdinfo fdinfo_evicted full back pressure || exit 1
+"$0" clear pages order fdinfo kept fdinfo_evicted full back pressure || exit 1
 echo 0 >tracing_on
 echo "evicted $(grep -c "from=vram to=tt .*result=0" trace)"
 echo "back $(grep -c "from=tt to=vram .*result=0" trace)"

@@ -607,6 +607,77 @@ static void test_fdinfo(void) {
     CHECK_EQ(fdinfo(c.fd, "drm-resident-vram"), 0);
 }
 
+/* ---- a buffer that has lost its handle lives until its unmap has run ---- */
+
+static void test_kept(void) {
+    struct context c = context_create(SYSTEM), gate = context_create(SYSTEM);
+    uint32_t open, done;
+
+    CHECK_EQ(drmSyncobjCreate(c.fd, 0, &done), 0);
+    for (unsigned int kind = 0; kind < 4; kind++) {
+        const bool by_buffer = kind & 2;
+        const uint64_t before = query_vram(c.fd).used;
+        struct bo bo, other;
+
+        CHECK_EQ(bo_try(c.fd, 4 * MIB, VRAM, 0, kind & 1 ? c.vm : 0, &bo), 0);
+        bo_bind(c.fd, c.vm, &bo, VA);
+        put_fill(&c.commands, 0, VA, bo.size, 7);
+        run_packets(&c, 1);
+
+        /* The unmap waits for a job of another VM, so nothing of this VM's own is under way. */
+        ((volatile uint64_t *)gate.data.map)[0] = 0;
+        put_wait(&gate.commands, 0, DATA_VA, 1);
+        uint32_t theirs;
+        int shared;
+        CHECK_EQ(drmSyncobjCreate(gate.fd, 0, &theirs), 0);
+        CHECK_EQ(submit(gate.fd, gate.queue, COMMANDS_VA, 1, theirs, 0), 0);
+        CHECK_EQ(drmSyncobjHandleToFD(gate.fd, theirs, &shared), 0);
+        CHECK_EQ(drmSyncobjFDToHandle(c.fd, shared, &open), 0);
+        close(shared);
+
+        struct drm_brgpu_bind_op op = {.op = by_buffer ? DRM_BRGPU_BIND_UNMAP_BO
+                                                       : DRM_BRGPU_BIND_UNMAP};
+        if (by_buffer) {
+            op.bo_handle = bo.handle;
+        } else {
+            op.va = VA;
+            op.size = bo.size;
+        }
+        struct drm_brgpu_sync syncs[2] = {{.handle = open},
+                                          {.flags = DRM_BRGPU_SYNC_SIGNAL, .handle = done}};
+        struct drm_brgpu_vm_bind args = {.vm_id = c.vm,
+                                         .flags = DRM_BRGPU_VM_BIND_ASYNC,
+                                         .ops = {sizeof(op), 1, (uintptr_t)&op},
+                                         .syncs = {sizeof(syncs[0]), 2, (uintptr_t)syncs}};
+        struct drm_gem_close handle = {.handle = bo.handle};
+        if (!by_buffer)
+            CHECK_EQ(call(c.fd, DRM_IOCTL_GEM_CLOSE, &handle), 0);
+        CHECK_EQ(call(c.fd, DRM_IOCTL_BRGPU_VM_BIND, &args), 0);
+        if (by_buffer)
+            CHECK_EQ(call(c.fd, DRM_IOCTL_GEM_CLOSE, &handle), 0);
+
+        /* The card can still reach it, so nobody else may get it. */
+        for (unsigned int i = 0; i < 20; i++) {
+            CHECK_EQ(query_vram(c.fd).used, before + bo.size);
+            usleep(10000);
+        }
+        CHECK_EQ(bo_try(c.fd, 4 * MIB, VRAM, 0, 0, &other), 0);
+        put_copy(&c.commands, 0, DATA_VA, VA, 8);
+        run_packets(&c, 1);
+        CHECK_EQ(((uint64_t *)c.data.map)[0], 7);
+        bo_free(c.fd, &other);
+
+        ((volatile uint64_t *)gate.data.map)[0] = 1;
+        CHECK_EQ(drmSyncobjWait(c.fd, &done, 1, deadline(60), 0, NULL), 0);
+        for (unsigned int i = 0; i < 100 && query_vram(c.fd).used != before; i++)
+            usleep(20000); /* it goes with the bind job, in the background */
+        CHECK_EQ(query_vram(c.fd).used, before);
+        CHECK_EQ(drmSyncobjDestroy(c.fd, open), 0);
+        CHECK_EQ(drmSyncobjDestroy(gate.fd, theirs), 0);
+        CHECK_EQ(drmSyncobjReset(c.fd, &done, 1), 0);
+    }
+}
+
 /* Evicted: still meant for VRAM, but elsewhere. For a card of 64 MiB. */
 static void test_fdinfo_evicted(void) {
     const int fd = open_card(), other = open_card();
@@ -671,12 +742,19 @@ static void test_hold(void) {
 }
 
 static const struct test tests[] = {
-    {"clear", test_clear, false},      {"pages", test_pages, false},
-    {"tlb", test_tlb, false},          {"order", test_order, false},
-    {"fdinfo", test_fdinfo, false},    {"fdinfo_evicted", test_fdinfo_evicted, true},
-    {"stale", test_stale, true},       {"full", test_full, true},
-    {"back", test_back, true},         {"pressure", test_pressure, true},
-    {"aperture", test_aperture, true}, {"hold", test_hold, true},
+    {"clear", test_clear, false},
+    {"pages", test_pages, false},
+    {"tlb", test_tlb, false},
+    {"order", test_order, false},
+    {"fdinfo", test_fdinfo, false},
+    {"kept", test_kept, false},
+    {"fdinfo_evicted", test_fdinfo_evicted, true},
+    {"stale", test_stale, true},
+    {"full", test_full, true},
+    {"back", test_back, true},
+    {"pressure", test_pressure, true},
+    {"aperture", test_aperture, true},
+    {"hold", test_hold, true},
 };
 
 int main(int argc, char **argv) {

@@ -278,7 +278,11 @@ int brgpu_userptr_populate(struct brgpu_userptr *userptr)
 	}
 	kvfree(pfns);
 put_mm:
-	mmput(mm);
+	/*
+	 * Where the process has ended meanwhile, this takes its memory down, closes files that it
+	 * had mapped, and calls notifiers: not under the VM's lock.
+	 */
+	mmput_async(mm);
 	return ret;
 }
 

@@ -98,7 +98,10 @@ static void save_unmap(struct brgpu_device *brgpu, struct brgpu_save_area *area)
 	mutex_unlock(&save->lock);
 	/* Before tables and pages are given back; with the card gone nothing walks them. */
 	if (update.flush)
-		brgpu_tlb_invalidate_vm(brgpu, 0);
+		brgpu_tlb_invalidate_vm(brgpu, 0, area->unmap_fence);
+	else
+		brgpu_tlb_fence_free(area->unmap_fence);
+	area->unmap_fence = NULL;
 	brgpu_pt_reserve_free(brgpu, &reserve);
 }
 
@@ -116,10 +119,15 @@ int brgpu_save_area_create(struct brgpu_device *brgpu, struct brgpu_save_area *a
 	area->index = ret;
 	area->address = save_va(area->index);
 	area->bytes = bytes;
+	area->unmap_fence = brgpu_tlb_fence_alloc();
+	if (!area->unmap_fence) {
+		ret = -ENOMEM;
+		goto err_index;
+	}
 	area->bo = brgpu_bo_create(brgpu, &params);
 	if (IS_ERR(area->bo)) {
 		ret = PTR_ERR(area->bo);
-		goto err_index;
+		goto err_fence;
 	}
 	dma_resv_lock(area->bo->ttm.base.resv, NULL);
 	ret = brgpu_bo_validate(area->bo, false);
@@ -138,6 +146,8 @@ int brgpu_save_area_create(struct brgpu_device *brgpu, struct brgpu_save_area *a
 	dma_resv_unlock(area->bo->ttm.base.resv);
 err_bo:
 	drm_gem_object_put(&area->bo->ttm.base);
+err_fence:
+	brgpu_tlb_fence_free(area->unmap_fence);
 err_index:
 	area->bo = NULL;
 	ida_free(&brgpu->save.indices, area->index);

@@ -11,11 +11,13 @@
 struct brgpu_bo;
 struct brgpu_device;
 struct brgpu_pt_table;
+struct brgpu_tlb_fence;
 
 struct brgpu_save_area {
 	u64 address;	/* in VM 0 */
 	u64 bytes;
 	struct brgpu_bo *bo;
+	struct brgpu_tlb_fence *unmap_fence;	/* of the invalidation at its end */
 	u32 index;
 };
 

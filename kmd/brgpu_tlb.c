@@ -167,18 +167,13 @@ void brgpu_tlb_timed_out(struct brgpu_device *brgpu)
 				    "a TLB invalidation does not complete");
 }
 
-int brgpu_tlb_invalidate_vm(struct brgpu_device *brgpu, u32 vm)
+void brgpu_tlb_invalidate_vm(struct brgpu_device *brgpu, u32 vm, struct brgpu_tlb_fence *fence)
 {
-	struct brgpu_tlb_fence *fence = brgpu_tlb_fence_alloc();
 	unsigned long deadline = jiffies + msecs_to_jiffies(TLB_TIMEOUT_MS);
-	int ret;
 
-	if (!fence)
-		return -ENOMEM;
-	ret = brgpu_tlb_invalidate(brgpu, vm, 0, 0, fence);
-	if (ret) {
+	if (brgpu_tlb_invalidate(brgpu, vm, 0, 0, fence)) {
 		brgpu_tlb_fence_free(fence);
-		return ret;
+		return;
 	}
 	while (!brgpu_tlb_process(brgpu) && !dma_fence_is_signaled(&fence->base) &&
 	       time_before(jiffies, deadline))
@@ -188,5 +183,4 @@ int brgpu_tlb_invalidate_vm(struct brgpu_device *brgpu, u32 vm)
 	/* A reset, a wedge or the removal ends it where the card does not. */
 	dma_fence_wait(&fence->base, false);
 	dma_fence_put(&fence->base);
-	return ret;
 }

@@ -45,7 +45,10 @@ void brgpu_tlb_timed_out(struct brgpu_device *brgpu);
 void brgpu_tlb_hold(struct brgpu_device *brgpu);
 /* Signals all: the card is gone, at rest, or was reset. error 0: as if completed. */
 void brgpu_tlb_cancel(struct brgpu_device *brgpu, int error);
-/* Invalidates all of a VM and waits. Sleeps. */
-int brgpu_tlb_invalidate_vm(struct brgpu_device *brgpu, u32 vm);
+/*
+ * Invalidates all of a VM and waits; with the card gone there is nothing to do. Sleeps. Takes over
+ * fence, which is made with what is to be torn down, as that must not fail.
+ */
+void brgpu_tlb_invalidate_vm(struct brgpu_device *brgpu, u32 vm, struct brgpu_tlb_fence *fence);
 
 #endif /* BRGPU_TLB_H */

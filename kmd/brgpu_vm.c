@@ -68,7 +68,7 @@ static void vm_release_work(struct work_struct *work)
 	xa_unlock(&brgpu->vms);
 	vm_set_root(vm, 0);
 	/* With the card gone, or wedged, nothing walks the tables any more. */
-	brgpu_tlb_invalidate_vm(brgpu, vm->hw_id);
+	brgpu_tlb_invalidate_vm(brgpu, vm->hw_id, vm->release_fence);
 	vm_free_tables(vm);
 	xa_erase(&brgpu->vms, vm->hw_id);
 	brgpu_preempt_fini(vm);
@@ -109,10 +109,15 @@ static struct brgpu_vm *vm_create(struct brgpu_device *brgpu, u32 flags)
 	INIT_LIST_HEAD(&vm->displaced);
 	INIT_WORK(&vm->release_work, vm_release_work);
 
+	vm->release_fence = brgpu_tlb_fence_alloc();
+	if (!vm->release_fence) {
+		ret = -ENOMEM;
+		goto err_free;
+	}
 	vm->root = brgpu_pt_table_alloc(brgpu, BRGPU_PT_LEVELS - 1);
 	if (!vm->root) {
 		ret = -ENOMEM;
-		goto err_free;
+		goto err_fence;
 	}
 	brgpu_core_pt_init(&vm->pt, &vm->root->core, &brgpu_pt_ops, brgpu->ident.page_sizes);
 
@@ -148,6 +153,8 @@ err_id:
 	xa_erase(&brgpu->vms, vm->hw_id);
 err_root:
 	brgpu_pt_table_free(brgpu, vm->root);
+err_fence:
+	brgpu_tlb_fence_free(vm->release_fence);
 err_free:
 	kfree(vm);
 	return ERR_PTR(ret);

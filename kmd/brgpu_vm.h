@@ -20,6 +20,7 @@ struct brgpu_bo;
 struct brgpu_device;
 struct brgpu_file;
 struct brgpu_pt_table;
+struct brgpu_tlb_fence;
 struct drm_exec;
 
 #define BRGPU_VM_FAULTS 16
@@ -67,6 +68,7 @@ struct brgpu_vm {
 	u64 fault_count;
 
 	struct work_struct release_work;
+	struct brgpu_tlb_fence *release_fence;	/* of the invalidation before the tables go */
 };
 
 /* A buffer in a VM. */

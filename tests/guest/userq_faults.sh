@@ -7,7 +7,7 @@
 . "$(dirname "$0")/faults/host.sh"
 
 if [ "${1-}" = in-guest ]; then
-    tests() { "$BUILD/tests/brgpu-userq-tests" "$@"; }
+    tests() { "$BUILD/tests/brgpu-userq-tests" "$@" || { dmesg | tail -n 30; return 1; }; }
 
     host set fault-page 25 >/dev/null
     check "faults that pass are mended, and nobody's error" tests retry

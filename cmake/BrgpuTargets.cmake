@@ -8,6 +8,9 @@ set(BRGPU_WARNINGS -Wall -Wextra -Wshadow -Wundef -Werror)
 function(_brgpu_common target)
   target_compile_options(${target} PRIVATE ${BRGPU_WARNINGS})
   target_link_libraries(${target} PUBLIC brgpu_include)
+  if(BRGPU_FUZZ) # lets libFuzzer see what an input reaches
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
   if(BRGPU_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${BRGPU_SANITIZE}
                            -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -46,6 +49,19 @@ function(brgpu_add_test target)
   endif()
   add_test(NAME ${target} COMMAND ${target} ${ARG_ARGS})
   set_tests_properties(${target} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# brgpu_add_fuzzer(<name> <sources>...): a libFuzzer program in <build>/fuzzers, which holds nothing
+# else; the target brgpu-fuzzers builds them all.
+function(brgpu_add_fuzzer target)
+  brgpu_add_executable(${target} ${ARGN})
+  target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
+  target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzzers)
+  if(NOT TARGET brgpu-fuzzers)
+    add_custom_target(brgpu-fuzzers)
+  endif()
+  add_dependencies(brgpu-fuzzers ${target})
 endfunction()
 
 # brgpu_collect_targets(<variable> <folder>): all targets that the folder and those below it define.

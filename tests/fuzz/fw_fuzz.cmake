@@ -6,10 +6,8 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 
 foreach(target fw_header_fuzz fw_image_fuzz fw_driver_fuzz)
-  brgpu_add_executable(${target}
+  brgpu_add_fuzzer(${target}
     ${CMAKE_SOURCE_DIR}/tests/fuzz/${target}.cpp ${CMAKE_SOURCE_DIR}/tests/unit/firmware/images.cpp)
-  target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
-  target_link_options(${target} PRIVATE -fsanitize=fuzzer)
   target_include_directories(${target} PRIVATE
     ${CMAKE_SOURCE_DIR}/tools ${CMAKE_SOURCE_DIR}/tests/unit/firmware)
   target_compile_definitions(${target} PRIVATE

@@ -2,8 +2,7 @@
 //
 // libFuzzer target of the SIMT engine: the input is code, descriptors and a schedule. Whatever it
 // says, the engine must neither crash nor run on when told to stop, and a saved workgroup must come
-// back as it was. Build with clang, -DBRGPU_FUZZ=ON and
-// -DBRGPU_SANITIZE=address,undefined,fuzzer-no-link.
+// back as it was.
 #include <cstdlib>
 #include <cstring>
 #include <optional>

@@ -208,7 +208,18 @@ static int wait_done(struct userq *queue, uint64_t value, double seconds) {
                                       .deadline_ns = deadline(seconds),
                                       .queue_id = queue->id};
 
-    return call(queue->vm->fd, DRM_IOCTL_BRGPU_WAIT_MEM, &args);
+    const int ret = call(queue->vm->fd, DRM_IOCTL_BRGPU_WAIT_MEM, &args);
+
+    if (ret == -EIO) {
+        /* Wanted or not: whoever reads of a failure wants to know why the queue stopped. */
+        struct drm_brgpu_queue_get_state state = {.queue_id = queue->id};
+
+        if (call(queue->vm->fd, DRM_IOCTL_BRGPU_QUEUE_GET_STATE, &state) == 0)
+            fprintf(stderr, "queue %u: state %u, error %u, fault at 0x%llx, pc 0x%llx, info 0x%x\n",
+                    queue->id, state.state, state.error, (unsigned long long)state.fault.address,
+                    (unsigned long long)state.fault.pc, state.fault.info);
+    }
+    return ret;
 }
 
 static double now(void) {

@@ -3,11 +3,10 @@
 #include <linux/slab.h>
 
 #include <drm/drm_exec.h>
-#include <drm/ttm/ttm_tt.h>
 
+#include "brgpu_bind_job.h"
 #include "brgpu_bo.h"
 #include "brgpu_device.h"
-#include "brgpu_pt.h"
 #include "brgpu_sync.h"
 #include "brgpu_trace.h"
 #include "brgpu_vm.h"
@@ -21,367 +20,9 @@
  * fence is put on all buffers, so none moves before the job has run. Changing the tree can't fail
  * then, so either all operations of a call are accepted or none.
  *
- * The job writes entries and starts an invalidation where one is needed; its fence is that of the
- * invalidation. It allocates nothing and takes no lock that is held over an allocation.
- *
  * A buffer that was evicted keeps its old entries: nothing of the VM runs, as a job of the VM would
  * have kept it from moving. The next submission maps it anew before it runs.
  */
-
-#define BIND_TIMEOUT_MS 10000
-
-struct bind_segment {
-	u64 address;
-	u64 bytes;
-};
-
-struct bind_op {
-	u64 va;
-	u64 bytes;
-	u64 rights;		/* of a map */
-	u32 first_segment;
-	u32 segments;		/* of a map that is not NULL */
-	bool map;
-};
-
-struct brgpu_bind_job {
-	struct drm_sched_job base;
-	struct brgpu_vm *vm;	/* reference */
-	struct bind_op *ops;
-	u32 op_count;
-	u32 op_capacity;
-	struct bind_segment *segments;
-	u32 segment_count;
-	u32 segment_capacity;
-	struct brgpu_core_pt_tables tables;
-	struct brgpu_pt_reserve reserve;
-	struct brgpu_tlb_fence *tlb_fence;	/* NULL once started */
-	/*
-	 * Mappings that went, each with its reference to what it showed: memory is nobody else's
-	 * until the page tables and the TLB don't show it any more.
-	 */
-	struct list_head dead;			/* brgpu_va */
-};
-
-static struct brgpu_bind_job *to_bind_job(struct drm_sched_job *job)
-{
-	return container_of(job, struct brgpu_bind_job, base);
-}
-
-/* ---- jobs: made ready in the call ---- */
-
-static struct brgpu_bind_job *bind_job_create(struct brgpu_vm *vm)
-{
-	struct brgpu_bind_job *job = kzalloc(sizeof(*job), GFP_KERNEL_ACCOUNT);
-
-	if (!job)
-		return NULL;
-	brgpu_pt_reserve_init(&job->reserve);
-	INIT_LIST_HEAD(&job->dead);
-	drm_gpuvm_get(&vm->base);
-	job->vm = vm;
-	return job;
-}
-
-static void bind_job_free(struct brgpu_bind_job *job)
-{
-	struct brgpu_va *va, *next;
-
-	list_for_each_entry_safe(va, next, &job->dead, link) {
-		brgpu_userptr_put(va->userptr);
-		if (va->base.gem.obj)
-			drm_gem_object_put(va->base.gem.obj);
-		kfree(va);
-	}
-	brgpu_pt_reserve_free(job->vm->brgpu, &job->reserve);
-	brgpu_tlb_fence_free(job->tlb_fence);
-	kvfree(job->segments);
-	kvfree(job->ops);
-	brgpu_vm_put(job->vm);
-	kfree(job);
-}
-
-/* Room for one element more behind `count`. */
-static int bind_grow(void **array, u32 count, u32 *capacity, size_t size)
-{
-	u32 more = *capacity ? *capacity * 2 : 8;
-	void *grown;
-
-	if (count < *capacity)
-		return 0;
-	if (more <= *capacity)
-		return -ENOMEM;
-	grown = kvmalloc_array(more, size, GFP_KERNEL_ACCOUNT);
-	if (!grown)
-		return -ENOMEM;
-	if (count)
-		memcpy(grown, *array, (size_t)count * size);
-	kvfree(*array);
-	*array = grown;
-	*capacity = more;
-	return 0;
-}
-
-static struct bind_op *bind_job_add(struct brgpu_bind_job *job, u64 va, u64 bytes)
-{
-	struct bind_op *op;
-
-	if (bind_grow((void **)&job->ops, job->op_count, &job->op_capacity, sizeof(*job->ops)))
-		return NULL;
-	op = &job->ops[job->op_count++];
-	memset(op, 0, sizeof(*op));
-	op->va = va;
-	op->bytes = bytes;
-	op->first_segment = job->segment_count;
-	return op;
-}
-
-static int bind_add_segment(void *ctx, u64 address, u64 bytes)
-{
-	struct brgpu_bind_job *job = ctx;
-	struct bind_op *op = &job->ops[job->op_count - 1];
-	int ret;
-
-	ret = bind_grow((void **)&job->segments, job->segment_count, &job->segment_capacity,
-			sizeof(*job->segments));
-	if (ret)
-		return ret;
-	job->segments[job->segment_count].address = address;
-	job->segments[job->segment_count].bytes = bytes;
-	job->segment_count++;
-	op->segments++;
-	return 0;
-}
-
-/* Where [offset, offset + bytes) of the buffer lies now; the reservation is held. */
-static int bind_add_segments(struct brgpu_bind_job *job, struct brgpu_bo *bo, u64 offset, u64 bytes)
-{
-	struct ttm_tt *tt = bo->ttm.ttm;
-	u64 page = offset >> PAGE_SHIFT;
-	const u64 end = (offset + bytes) >> PAGE_SHIFT;
-
-	if (brgpu_bo_is_vram(bo))
-		return brgpu_vram_mgr_for_each(job->vm->brgpu, bo->ttm.resource, offset, bytes,
-					       bind_add_segment, job);
-
-	while (page < end) {
-		const dma_addr_t address = tt->dma_address[page];
-		u64 count = 1;
-		int ret;
-
-		while (page + count < end &&
-		       tt->dma_address[page + count] == address + (count << PAGE_SHIFT))
-			count++;
-		ret = bind_add_segment(job, address, count << PAGE_SHIFT);
-		if (ret)
-			return ret;
-		page += count;
-	}
-	return 0;
-}
-
-/* Where [offset, offset + bytes) of a process's memory lies for the card, or lay when looked at. */
-static int bind_add_userptr_segments(struct brgpu_bind_job *job, struct brgpu_userptr *userptr,
-				     u64 offset, u64 bytes)
-{
-	struct scatterlist *sg;
-	u64 address = 0, length = 0; /* the piece that grows while entries are neighbours */
-	unsigned int i;
-	int ret;
-
-	for_each_sgtable_dma_sg(&userptr->sgt, sg, i) {
-		u64 start = sg_dma_address(sg), size = sg_dma_len(sg);
-
-		if (offset >= size) {
-			offset -= size;
-			continue;
-		}
-		start += offset;
-		size = min(size - offset, bytes);
-		offset = 0;
-		bytes -= size;
-		if (length && address + length == start) {
-			length += size;
-		} else {
-			ret = length ? bind_add_segment(job, address, length) : 0;
-			if (ret)
-				return ret;
-			address = start;
-			length = size;
-		}
-		if (!bytes)
-			break;
-	}
-	return bind_add_segment(job, address, length);
-}
-
-static int bind_add_map(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags,
-			struct brgpu_bo *bo, u64 offset)
-{
-	struct bind_op *op = bind_job_add(job, va, bytes);
-
-	if (!op)
-		return -ENOMEM;
-	op->map = true;
-	op->rights = brgpu_core_pt_rights(flags, bo && !brgpu_bo_is_vram(bo));
-	brgpu_core_pt_tables_for_map(&job->vm->pt, va, bytes, !bo, &job->tables);
-	return bo ? bind_add_segments(job, bo, offset, bytes) : 0;
-}
-
-static int bind_add_map_userptr(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags,
-				struct brgpu_userptr *userptr, u64 address)
-{
-	struct bind_op *op = bind_job_add(job, va, bytes);
-
-	if (!op)
-		return -ENOMEM;
-	op->map = true;
-	op->rights = brgpu_core_pt_rights(flags, true);
-	brgpu_core_pt_tables_for_map(&job->vm->pt, va, bytes, false, &job->tables);
-	return bind_add_userptr_segments(job, userptr, address - userptr->start, bytes);
-}
-
-static int bind_add_unmap(struct brgpu_bind_job *job, u64 va, u64 bytes)
-{
-	struct bind_op *op = bind_job_add(job, va, bytes);
-
-	if (!op)
-		return -ENOMEM;
-	brgpu_core_pt_tables_for_unmap(va, bytes, &job->tables);
-	return 0;
-}
-
-/* The last that can fail: after this the job can be armed and pushed. */
-static int bind_job_prepare(struct brgpu_bind_job *job, void *owner, u64 client_id)
-{
-	int ret;
-
-	ret = brgpu_pt_reserve_fill(job->vm->brgpu, &job->reserve, &job->tables);
-	if (ret)
-		return ret;
-	job->tlb_fence = brgpu_tlb_fence_alloc();
-	if (!job->tlb_fence)
-		return -ENOMEM;
-	return brgpu_compat_sched_job_init(&job->base, &job->vm->entity, 1, owner, client_id);
-}
-
-/* Returns a reference to the fence that tells that the job is done. */
-static struct dma_fence *bind_job_push(struct brgpu_bind_job *job)
-{
-	struct dma_fence *fence;
-
-	drm_sched_job_arm(&job->base);
-	fence = dma_fence_get(&job->base.s_fence->finished);
-	dma_fence_put(job->vm->last_bind);
-	job->vm->last_bind = dma_fence_get(fence);
-	drm_sched_entity_push_job(&job->base);
-	return fence;
-}
-
-/* ---- jobs: run ---- */
-
-static int bind_apply(struct brgpu_bind_job *job, struct brgpu_core_pt_update *update)
-{
-	struct brgpu_core_pt *pt = &job->vm->pt;
-	int ret = 0;
-	u32 i, j;
-
-	for (i = 0; i < job->op_count && !ret; i++) {
-		const struct bind_op *op = &job->ops[i];
-		u64 va = op->va;
-
-		if (!op->map) {
-			ret = brgpu_core_pt_unmap(pt, &job->reserve, va, op->bytes, update);
-		} else if (op->rights & BRGPU_PTE_NULL) {
-			ret = brgpu_core_pt_map(pt, &job->reserve, va, op->bytes, 0, op->rights,
-						update);
-		} else {
-			for (j = 0; j < op->segments && !ret; j++) {
-				const struct bind_segment *segment =
-					&job->segments[op->first_segment + j];
-
-				ret = brgpu_core_pt_map(pt, &job->reserve, va, segment->bytes,
-							segment->address, op->rights, update);
-				va += segment->bytes;
-			}
-		}
-	}
-	return ret;
-}
-
-static struct dma_fence *bind_run_job(struct drm_sched_job *sched_job)
-{
-	struct brgpu_bind_job *job = to_bind_job(sched_job);
-	struct brgpu_core_pt_update update = {};
-	struct brgpu_vm *vm = job->vm;
-	struct dma_fence *fence;
-	int ret;
-
-	if (vm->stopped)
-		return ERR_PTR(-ECANCELED);
-	mutex_lock(&vm->pt_lock);
-	ret = bind_apply(job, &update);
-	mutex_unlock(&vm->pt_lock);
-	if (WARN_ONCE(ret, "brgpu: page tables reserved for a bind did not do: %d\n", ret)) {
-		WRITE_ONCE(vm->stopped, true);
-		return ERR_PTR(ret);
-	}
-	trace_brgpu_bind(vm->hw_id, job->op_count, update.flush);
-	if (!update.flush)
-		return NULL;
-
-	fence = &job->tlb_fence->base;
-	/* Without the card nothing can use the old mappings. */
-	if (brgpu_tlb_invalidate(vm->brgpu, vm->hw_id, update.start, update.end, job->tlb_fence))
-		return NULL;
-	job->tlb_fence = NULL;
-	return fence;
-}
-
-static enum drm_gpu_sched_stat bind_timedout_job(struct drm_sched_job *sched_job)
-{
-	struct brgpu_device *brgpu = to_bind_job(sched_job)->vm->brgpu;
-
-	brgpu_compat_sched_keep_job(sched_job);
-	/* A lost interrupt, most likely. */
-	if (!brgpu_tlb_process(brgpu))
-		brgpu_tlb_timed_out(brgpu);
-	return BRGPU_SCHED_STAT_KEEP;
-}
-
-static void bind_free_job(struct drm_sched_job *sched_job)
-{
-	drm_sched_job_cleanup(sched_job);
-	bind_job_free(to_bind_job(sched_job));
-}
-
-static const struct drm_sched_backend_ops bind_sched_ops = {
-	.run_job = bind_run_job,
-	.timedout_job = bind_timedout_job,
-	.free_job = bind_free_job,
-};
-
-int brgpu_bind_sched_init(struct brgpu_vm *vm)
-{
-	struct brgpu_device *brgpu = vm->brgpu;
-	struct drm_gpu_scheduler *sched = &vm->sched;
-	int ret;
-
-	/*
-	 * Jobs that only write entries follow one another; one invalidation is waited for at a
-	 * time.
-	 */
-	ret = brgpu_compat_sched_init(sched, &bind_sched_ops, brgpu->sched_wq, 1,
-				      msecs_to_jiffies(BIND_TIMEOUT_MS), brgpu->reset_wq,
-				      "brgpu-bind", brgpu->drm.dev);
-	if (ret)
-		return ret;
-	/* The scheduler has one run queue, the first. */
-	ret = drm_sched_entity_init(&vm->entity, DRM_SCHED_PRIORITY_KERNEL, &sched, 1, NULL);
-	if (ret)
-		drm_sched_fini(sched);
-	return ret;
-}
 
 /* ---- the gpuvm's tree ---- */
 
@@ -416,18 +57,6 @@ static struct brgpu_va *bind_take_va(struct bind_call *call, u32 flags,
 	return va;
 }
 
-/* One that leaves the tree; the page tables show it until the job has run. */
-static void bind_drop_va(struct bind_call *call, struct brgpu_va *va)
-{
-	/* Before the mapping's own reference goes. */
-	if (va->base.gem.obj)
-		drm_gem_object_get(va->base.gem.obj);
-	drm_gpuva_unlink(&va->base);
-	if (va->userptr)
-		list_del(&va->userptr_link);
-	list_add(&va->link, &call->job->dead);
-}
-
 static int bind_step_map(struct drm_gpuva_op *op, void *priv)
 {
 	struct bind_call *call = priv;
@@ -459,7 +88,7 @@ static int bind_step_remap(struct drm_gpuva_op *op, void *priv)
 		drm_gpuva_link(&prev->base, vm_bo);
 	if (next)
 		drm_gpuva_link(&next->base, vm_bo);
-	bind_drop_va(call, old);
+	brgpu_bind_job_bury(call->job, old);
 	return 0;
 }
 
@@ -470,7 +99,7 @@ static int bind_step_unmap(struct drm_gpuva_op *op, void *priv)
 
 	call->vm->bytes_bound -= va->base.va.range;
 	drm_gpuva_unmap(&op->unmap);
-	bind_drop_va(call, va);
+	brgpu_bind_job_bury(call->job, va);
 	return 0;
 }
 
@@ -516,14 +145,14 @@ static void bind_unmap_bo(struct bind_call *call, struct drm_gem_object *object)
 		return;
 	drm_gpuvm_bo_for_each_va_safe(va, next, vm_bo) {
 		/* Page boundaries of a whole mapping: nothing is split, no table taken. */
-		struct bind_op *op = &call->job->ops[call->job->op_count++];
+		struct brgpu_bind_job_op *op = &call->job->ops[call->job->op_count++];
 
 		memset(op, 0, sizeof(*op));
 		op->va = va->va.addr;
 		op->bytes = va->va.range;
 		call->vm->bytes_bound -= va->va.range;
 		drm_gpuva_remove(va);
-		bind_drop_va(call, gpuva_to_brgpu_va(va));
+		brgpu_bind_job_bury(call->job, gpuva_to_brgpu_va(va));
 	}
 	drm_gpuvm_bo_put(vm_bo);
 }
@@ -532,7 +161,7 @@ static void bind_unmap_bo(struct bind_call *call, struct drm_gem_object *object)
 static void bind_change_tree(struct bind_call *call)
 {
 	struct brgpu_bind_job *job = call->job;
-	struct bind_op *prepared = job->ops;
+	struct brgpu_bind_job_op *prepared = job->ops;
 	u32 i, taken = 0;
 	int ret = 0;
 
@@ -743,7 +372,7 @@ static int bind_prepare(struct bind_call *call)
 {
 	struct brgpu_bind_job *job = call->job;
 	u32 i, room = 0, capacity;
-	struct bind_op *grown;
+	struct brgpu_bind_job_op *grown;
 	int ret;
 
 	for (i = 0; i < call->count; i++) {
@@ -764,19 +393,20 @@ static int bind_prepare(struct bind_call *call)
 				if (ret)
 					return ret;
 			}
-			ret = bind_add_map(job, op->va, op->size, op->flags,
-					   object ? gem_to_brgpu_bo(object) : NULL, op->bo_offset);
+			ret = brgpu_bind_job_map(job, op->va, op->size, op->flags,
+						 object ? gem_to_brgpu_bo(object) : NULL,
+						 op->bo_offset);
 			if (ret)
 				return ret;
 			break;
 		case DRM_BRGPU_BIND_MAP_USERPTR:
-			ret = bind_add_map_userptr(job, op->va, op->size, op->flags,
-						   call->userptrs[i], op->bo_offset);
+			ret = brgpu_bind_job_map_userptr(job, op->va, op->size, op->flags,
+							 call->userptrs[i], op->bo_offset);
 			if (ret)
 				return ret;
 			break;
 		case DRM_BRGPU_BIND_UNMAP:
-			ret = bind_add_unmap(job, op->va, op->size);
+			ret = brgpu_bind_job_unmap(job, op->va, op->size);
 			if (ret)
 				return ret;
 			break;
@@ -844,7 +474,7 @@ int brgpu_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *fil
 	ret = bind_call_init(&call, file, &args->ops);
 	if (ret)
 		goto fini_call;
-	call.job = bind_job_create(call.vm);
+	call.job = brgpu_bind_job_create(call.vm);
 	if (!call.job) {
 		ret = -ENOMEM;
 		goto fini_call;
@@ -873,7 +503,7 @@ int brgpu_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *fil
 	ret = bind_prepare(&call);
 	if (ret)
 		goto put_vm_bos;
-	ret = bind_job_prepare(call.job, priv, file->client_id);
+	ret = brgpu_bind_job_prepare(call.job, priv, file->client_id);
 	if (ret)
 		goto put_vm_bos;
 	job_inited = true;
@@ -884,7 +514,7 @@ int brgpu_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *fil
 	}
 
 	bind_change_tree(&call);
-	fence = bind_job_push(call.job);
+	fence = brgpu_bind_job_push(call.job);
 	bind_mark_rebound(&call);
 	trace_brgpu_bind_call(call.vm->hw_id, call.count, async, call.vm->bytes_bound);
 	call.job = NULL; /* the scheduler's */
@@ -903,7 +533,7 @@ free_job:
 	if (call.job) {
 		if (job_inited)
 			drm_sched_job_cleanup(&call.job->base);
-		bind_job_free(call.job);
+		brgpu_bind_job_free(call.job);
 	}
 fini_call:
 	bind_call_fini(&call);
@@ -937,9 +567,11 @@ static int bind_add_userptr(struct brgpu_bind_job *job, struct brgpu_userptr *us
 	list_for_each_entry(va, &userptr->vas, userptr_link) {
 		const struct drm_gpuva *base = &va->base;
 
-		ret = userptr->gone ? bind_add_unmap(job, base->va.addr, base->va.range) :
-				      bind_add_map_userptr(job, base->va.addr, base->va.range,
-							   va->flags, userptr, base->gem.offset);
+		if (userptr->gone)
+			ret = brgpu_bind_job_unmap(job, base->va.addr, base->va.range);
+		else
+			ret = brgpu_bind_job_map_userptr(job, base->va.addr, base->va.range,
+							 va->flags, userptr, base->gem.offset);
 		if (ret)
 			break;
 	}
@@ -996,8 +628,8 @@ static int bind_add_evicted(struct brgpu_bind_job *job)
 		if (ret)
 			return ret;
 		drm_gpuvm_bo_for_each_va(va, vm_bo) {
-			ret = bind_add_map(job, va->va.addr, va->va.range,
-					   gpuva_to_brgpu_va(va)->flags, bo, va->gem.offset);
+			ret = brgpu_bind_job_map(job, va->va.addr, va->va.range,
+						 gpuva_to_brgpu_va(va)->flags, bo, va->gem.offset);
 			if (ret)
 				return ret;
 		}
@@ -1019,7 +651,7 @@ int brgpu_bind_evicted(struct brgpu_vm *vm, struct drm_exec *exec, struct list_h
 		return ret;
 	if (list_empty(&vm->base.evict.list) && list_empty(userptrs))
 		return 0;
-	job = bind_job_create(vm);
+	job = brgpu_bind_job_create(vm);
 	if (!job)
 		return -ENOMEM;
 	ret = bind_add_evicted(job);
@@ -1030,11 +662,11 @@ int brgpu_bind_evicted(struct brgpu_vm *vm, struct drm_exec *exec, struct list_h
 		if (ret)
 			goto free_job;
 	}
-	ret = bind_job_prepare(job, vm, client_id);
+	ret = brgpu_bind_job_prepare(job, vm, client_id);
 	if (ret)
 		goto free_job;
 
-	*fence = bind_job_push(job);
+	*fence = brgpu_bind_job_push(job);
 	drm_gpuvm_resv_add_fence(&vm->base, exec, *fence, DMA_RESV_USAGE_BOOKKEEP,
 				 DMA_RESV_USAGE_BOOKKEEP);
 	list_for_each_entry_safe(vm_bo, next, &vm->base.evict.list, list.entry.evict) {
@@ -1050,6 +682,6 @@ int brgpu_bind_evicted(struct brgpu_vm *vm, struct drm_exec *exec, struct list_h
 	return 0;
 
 free_job:
-	bind_job_free(job);
+	brgpu_bind_job_free(job);
 	return ret;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/error-injection.h>
 
+#include "brgpu_bind_job.h"
 #include "brgpu_bo.h"
 #include "brgpu_core_packet.h"
 #include "brgpu_device.h"

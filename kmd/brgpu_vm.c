@@ -4,6 +4,7 @@
 
 #include <drm/drm_exec.h>
 
+#include "brgpu_bind_job.h"
 #include "brgpu_bo.h"
 #include "brgpu_device.h"
 #include "brgpu_pt.h"

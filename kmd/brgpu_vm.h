@@ -15,7 +15,6 @@
 #include "brgpu_preempt.h"
 #include "brgpu_userptr.h"
 
-struct brgpu_bind_job;
 struct brgpu_bo;
 struct brgpu_device;
 struct brgpu_file;
@@ -135,7 +134,6 @@ int brgpu_vm_get_state_ioctl(struct drm_device *drm, void *data, struct drm_file
 
 /* brgpu_bind.c */
 extern const struct drm_gpuvm_ops brgpu_vm_gpuvm_ops;
-int brgpu_bind_sched_init(struct brgpu_vm *vm);
 int brgpu_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 /*
  * What was evicted comes back, and what `userptrs` (brgpu_userptrs_prepare()) found is mapped or

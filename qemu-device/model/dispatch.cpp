@@ -19,7 +19,7 @@ constexpr uint64_t budget_compiled = 500'000;
 constexpr unsigned quantum_budgets = 16;
 // So many workgroups, and the shared counters learn of them.
 constexpr uint64_t groups_a_report = 64;
-// A fault that the page tables don't explain is given up after so many tries.
+// A fault that the page tables don't explain is given up after so many tries at one page.
 constexpr unsigned max_tries = 8;
 
 // The worker whose thread this is, for callbacks from the engine.
@@ -321,19 +321,22 @@ Fault DispatchOp::translate_fault(Worker &worker, const simt::Fault &found) {
     return fault;
 }
 
-bool DispatchOp::handle(Worker &worker, const simt::Fault &found, unsigned &tries) {
+bool DispatchOp::handle(Worker &worker, const simt::Fault &found, Tries &tries) {
     Fault fault = translate_fault(worker, found);
     if (found.code == simt::FaultCode::memory) {
         // Ask again, the host included: rights may be wider now, or the host was not asked yet.
         uint64_t page = found.va & ~(simt::page_bytes - 1);
+        // A workgroup may touch many pages that the host was not asked for yet.
+        if (tries.page != page)
+            tries = {page, 0};
         Translation now = engine_.mmu().translate(worker, vm_, page, found.access);
         bool good = now.kind == Translation::Kind::pointer && now.bytes >= simt::page_bytes;
         if (good && (now.rights & BRGPU_ACCESS_WRITE))
             engine_.mmu().translate(worker, vm_, page, BRGPU_ACCESS_WRITE);
         if (now.kind == Translation::Kind::gone)
             return false;
-        if (good && ++tries < max_tries) {
-            if (!(found.memory_code & VmMemory::code_ask) || tries > 1)
+        if (good && ++tries.count < max_tries) {
+            if (!(found.memory_code & VmMemory::code_ask) || tries.count > 1)
                 memory_.invalidate_translations();
             return true;
         }
@@ -352,7 +355,7 @@ DispatchOp::Next DispatchOp::run(Worker &worker, Turn &turn, Tally &tally, simt:
     ComputeEngine::Seat &seat = engine_.seat(worker);
     const uint64_t budget =
         engine_.jit().mode() == simt::JitMode::off ? budget_interpreted : budget_compiled;
-    unsigned tries = 0;
+    Tries tries;
     for (unsigned budgets = 1;; budgets++) {
         memory_.refresh(worker);
         engine_caller = &worker;
@@ -373,7 +376,7 @@ DispatchOp::Next DispatchOp::run(Worker &worker, Turn &turn, Tally &tally, simt:
                 return Next::leave;
             }
         } else if (outcome.counters.instructions != 0) {
-            tries = 0;
+            tries = {};
         }
         report(tally); // what takes so long is looked at meanwhile
         if (turn.over(worker) || stopped()) {

@@ -129,6 +129,11 @@ class DispatchOp final : public Op {
         bool take_first(uint64_t &index);
         bool take_last(uint64_t &index);
     };
+    // Of a workgroup that faults where translation finds nothing wrong.
+    struct Tries {
+        uint64_t page = 0;
+        unsigned count = 0;
+    };
     // What a worker has done since it last said so.
     struct Tally {
         uint64_t groups = 0;
@@ -144,7 +149,7 @@ class DispatchOp final : public Op {
     void report(Tally &tally);
     Next run(Worker &worker, Turn &turn, Tally &tally, simt::Workgroup &group);
     // What to do about a fault: true to try again.
-    bool handle(Worker &worker, const simt::Fault &fault, unsigned &tries);
+    bool handle(Worker &worker, const simt::Fault &fault, Tries &tries);
     Fault translate_fault(Worker &worker, const simt::Fault &fault);
 
     ComputeEngine &engine_;

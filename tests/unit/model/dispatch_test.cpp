@@ -97,6 +97,23 @@ TEST_F(Dispatch, RunsOnSystemMemoryToo) {
         ASSERT_EQ(card.host.load(data + 0x1000 + i * 4), i | uint64_t{i + 1} << 32);
 }
 
+TEST_F(Dispatch, AWorkgroupMayTouchManyNewPages) {
+    constexpr uint32_t pages = 100;
+    const std::vector<uint32_t> touch = {
+        rv::ld(11, 10, 0),     rv::addi(7, 0, 1),  rv::slli(7, 7, 12),
+        rv::addi(6, 0, pages), rv::sw(6, 11, 0),   rv::add(11, 11, 7),
+        rv::addi(6, 6, -1),    rv::bne(6, 0, -12), rv::ret};
+    TestQueue queue(card, {.vm = 7});
+    uint64_t data = card.host.allocate((pages + 1) * 4096);
+    for (uint64_t at = 0; at < (pages + 1) * 4096; at += 4096)
+        tables.map_system(0x8000'0000 + at, data + at);
+    card.host.map_limit = 4096; // the host is asked for each page
+    card.host.store(data, 0x8000'1000);
+    queue.run({dispatch(kernel(0, touch), 0x8000'0000, 1, 1)});
+    for (uint32_t i = 0; i < pages; i++)
+        ASSERT_EQ(static_cast<uint32_t>(card.host.load(data + (i + 1) * 4096)), pages - i);
+}
+
 TEST_F(Dispatch, NewCodeIsSeenBehindABarrier) {
     TestQueue queue(card, {.vm = 7});
     queue.run({dispatch(kernel(0, store_ids), data_va, 32, 32)});

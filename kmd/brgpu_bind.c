@@ -88,7 +88,7 @@ static int bind_step_remap(struct drm_gpuva_op *op, void *priv)
 		drm_gpuva_link(&prev->base, vm_bo);
 	if (next)
 		drm_gpuva_link(&next->base, vm_bo);
-	brgpu_bind_job_bury(call->job, old);
+	brgpu_va_retire(old, &call->job->dead);
 	return 0;
 }
 
@@ -99,7 +99,7 @@ static int bind_step_unmap(struct drm_gpuva_op *op, void *priv)
 
 	call->vm->bytes_bound -= va->base.va.range;
 	drm_gpuva_unmap(&op->unmap);
-	brgpu_bind_job_bury(call->job, va);
+	brgpu_va_retire(va, &call->job->dead);
 	return 0;
 }
 
@@ -152,7 +152,7 @@ static void bind_unmap_bo(struct bind_call *call, struct drm_gem_object *object)
 		op->bytes = va->va.range;
 		call->vm->bytes_bound -= va->va.range;
 		drm_gpuva_remove(va);
-		brgpu_bind_job_bury(call->job, gpuva_to_brgpu_va(va));
+		brgpu_va_retire(gpuva_to_brgpu_va(va), &call->job->dead);
 	}
 	drm_gpuvm_bo_put(vm_bo);
 }
@@ -372,7 +372,6 @@ static int bind_prepare(struct bind_call *call)
 {
 	struct brgpu_bind_job *job = call->job;
 	u32 i, room = 0, capacity;
-	struct brgpu_bind_job_op *grown;
 	int ret;
 
 	for (i = 0; i < call->count; i++) {
@@ -422,17 +421,7 @@ static int bind_prepare(struct bind_call *call)
 	if (check_mul_overflow(job->op_count, 2u, &capacity) ||
 	    check_add_overflow(capacity, room, &capacity))
 		return -ENOMEM;
-	if (capacity) {
-		grown = kvmalloc_array(capacity, sizeof(*grown), GFP_KERNEL_ACCOUNT);
-		if (!grown)
-			return -ENOMEM;
-		if (job->op_count)
-			memcpy(grown, job->ops, (size_t)job->op_count * sizeof(*grown));
-		kvfree(job->ops);
-		job->ops = grown;
-		job->op_capacity = capacity;
-	}
-	return 0;
+	return brgpu_bind_job_reserve(job, capacity);
 }
 
 static void bind_put_vm_bos(struct bind_call *call)

@@ -43,14 +43,7 @@ struct brgpu_bind_job *brgpu_bind_job_create(struct brgpu_vm *vm)
 
 void brgpu_bind_job_free(struct brgpu_bind_job *job)
 {
-	struct brgpu_va *va, *next;
-
-	list_for_each_entry_safe(va, next, &job->dead, link) {
-		brgpu_userptr_put(va->userptr);
-		if (va->base.gem.obj)
-			drm_gem_object_put(va->base.gem.obj);
-		kfree(va);
-	}
+	brgpu_vas_free(&job->dead);
 	brgpu_pt_reserve_free(job->vm->brgpu, &job->reserve);
 	brgpu_tlb_fence_free(job->tlb_fence);
 	kvfree(job->segments);
@@ -59,25 +52,39 @@ void brgpu_bind_job_free(struct brgpu_bind_job *job)
 	kfree(job);
 }
 
-/* Room for one element more behind `count`. */
-static int bind_grow(void **array, u32 count, u32 *capacity, size_t size)
+/* Room for `wanted` elements, of which `count` are there. */
+static int bind_resize(void **array, u32 count, u32 *capacity, u32 wanted, size_t size)
 {
-	u32 more = *capacity ? *capacity * 2 : 8;
-	void *grown;
+	void *grown = kvmalloc_array(wanted, size, GFP_KERNEL_ACCOUNT);
 
-	if (count < *capacity)
-		return 0;
-	if (more <= *capacity)
-		return -ENOMEM;
-	grown = kvmalloc_array(more, size, GFP_KERNEL_ACCOUNT);
 	if (!grown)
 		return -ENOMEM;
 	if (count)
 		memcpy(grown, *array, (size_t)count * size);
 	kvfree(*array);
 	*array = grown;
-	*capacity = more;
+	*capacity = wanted;
 	return 0;
+}
+
+/* Room for one element more behind `count`. */
+static int bind_grow(void **array, u32 count, u32 *capacity, size_t size)
+{
+	u32 more = *capacity ? *capacity * 2 : 8;
+
+	if (count < *capacity)
+		return 0;
+	if (more <= *capacity)
+		return -ENOMEM;
+	return bind_resize(array, count, capacity, more, size);
+}
+
+int brgpu_bind_job_reserve(struct brgpu_bind_job *job, u32 ops)
+{
+	if (ops <= job->op_capacity)
+		return 0;
+	return bind_resize((void **)&job->ops, job->op_count, &job->op_capacity, ops,
+			   sizeof(*job->ops));
 }
 
 static struct brgpu_bind_job_op *bind_job_add(struct brgpu_bind_job *job, u64 va, u64 bytes)
@@ -173,30 +180,34 @@ static int bind_add_userptr_segments(struct brgpu_bind_job *job, struct brgpu_us
 	return bind_add_segment(job, address, length);
 }
 
-int brgpu_bind_job_map(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags,
-		       struct brgpu_bo *bo, u64 offset)
+/* The operation without its segments. */
+static int bind_add_map(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags, bool system,
+			bool null)
 {
 	struct brgpu_bind_job_op *op = bind_job_add(job, va, bytes);
 
 	if (!op)
 		return -ENOMEM;
 	op->map = true;
-	op->rights = brgpu_core_pt_rights(flags, bo && !brgpu_bo_is_vram(bo));
-	brgpu_core_pt_tables_for_map(&job->vm->pt, va, bytes, !bo, &job->tables);
-	return bo ? bind_add_segments(job, bo, offset, bytes) : 0;
+	op->rights = brgpu_core_pt_rights(flags, system);
+	brgpu_core_pt_tables_for_map(&job->vm->pt, va, bytes, null, &job->tables);
+	return 0;
+}
+
+int brgpu_bind_job_map(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags,
+		       struct brgpu_bo *bo, u64 offset)
+{
+	int ret = bind_add_map(job, va, bytes, flags, bo && !brgpu_bo_is_vram(bo), !bo);
+
+	return ret || !bo ? ret : bind_add_segments(job, bo, offset, bytes);
 }
 
 int brgpu_bind_job_map_userptr(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags,
 			       struct brgpu_userptr *userptr, u64 address)
 {
-	struct brgpu_bind_job_op *op = bind_job_add(job, va, bytes);
+	int ret = bind_add_map(job, va, bytes, flags, true, false);
 
-	if (!op)
-		return -ENOMEM;
-	op->map = true;
-	op->rights = brgpu_core_pt_rights(flags, true);
-	brgpu_core_pt_tables_for_map(&job->vm->pt, va, bytes, false, &job->tables);
-	return bind_add_userptr_segments(job, userptr, address - userptr->start, bytes);
+	return ret ?: bind_add_userptr_segments(job, userptr, address - userptr->start, bytes);
 }
 
 int brgpu_bind_job_unmap(struct brgpu_bind_job *job, u64 va, u64 bytes)
@@ -207,17 +218,6 @@ int brgpu_bind_job_unmap(struct brgpu_bind_job *job, u64 va, u64 bytes)
 		return -ENOMEM;
 	brgpu_core_pt_tables_for_unmap(va, bytes, &job->tables);
 	return 0;
-}
-
-void brgpu_bind_job_bury(struct brgpu_bind_job *job, struct brgpu_va *va)
-{
-	/* Before the mapping's own reference goes. */
-	if (va->base.gem.obj)
-		drm_gem_object_get(va->base.gem.obj);
-	drm_gpuva_unlink(&va->base);
-	if (va->userptr)
-		list_del(&va->userptr_link);
-	list_add(&va->link, &job->dead);
 }
 
 int brgpu_bind_job_prepare(struct brgpu_bind_job *job, void *owner, u64 client_id)

@@ -13,7 +13,6 @@
 struct brgpu_bo;
 struct brgpu_tlb_fence;
 struct brgpu_userptr;
-struct brgpu_va;
 struct brgpu_vm;
 
 struct brgpu_bind_segment {
@@ -43,8 +42,8 @@ struct brgpu_bind_job {
 	struct brgpu_pt_reserve reserve;
 	struct brgpu_tlb_fence *tlb_fence;	/* NULL once started */
 	/*
-	 * Mappings that went, each with its reference to what it showed: memory is nobody else's
-	 * until the page tables and the TLB don't show it any more.
+	 * Mappings that went (brgpu_va_retire()): what they showed is nobody else's until the page
+	 * tables and the TLB don't show it any more.
 	 */
 	struct list_head dead;			/* brgpu_va */
 };
@@ -63,11 +62,8 @@ int brgpu_bind_job_map(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags,
 int brgpu_bind_job_map_userptr(struct brgpu_bind_job *job, u64 va, u64 bytes, u32 flags,
 			       struct brgpu_userptr *userptr, u64 address);
 int brgpu_bind_job_unmap(struct brgpu_bind_job *job, u64 va, u64 bytes);
-/*
- * Takes over a mapping that leaves the tree, and unlinks it from what it showed, which the page
- * tables show until the job has run.
- */
-void brgpu_bind_job_bury(struct brgpu_bind_job *job, struct brgpu_va *va);
+/* Room for so many operations in all, for a caller that writes them itself. */
+int brgpu_bind_job_reserve(struct brgpu_bind_job *job, u32 ops);
 
 /* The last that can fail: after this the job can be armed and pushed. */
 int brgpu_bind_job_prepare(struct brgpu_bind_job *job, void *owner, u64 client_id);

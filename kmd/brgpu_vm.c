@@ -184,19 +184,31 @@ int brgpu_vm_lock_exec(struct brgpu_vm *vm, struct drm_exec *exec, u32 flags)
 	return ret;
 }
 
-void brgpu_va_free(struct brgpu_va *va)
+void brgpu_va_retire(struct brgpu_va *va, struct list_head *retired)
 {
-	if (va->userptr) {
+	if (va->base.gem.obj)
+		drm_gem_object_get(va->base.gem.obj);
+	drm_gpuva_unlink(&va->base);
+	if (va->userptr)
 		list_del(&va->userptr_link);
+	list_add(&va->link, retired);
+}
+
+void brgpu_vas_free(struct list_head *retired)
+{
+	struct brgpu_va *va, *next;
+
+	list_for_each_entry_safe(va, next, retired, link) {
 		brgpu_userptr_put(va->userptr);
+		if (va->base.gem.obj)
+			drm_gem_object_put(va->base.gem.obj);
+		kfree(va);
 	}
-	kfree(va);
 }
 
 void brgpu_vm_close(struct brgpu_vm *vm)
 {
 	struct drm_gpuva *va, *next;
-	struct brgpu_va *own, *after;
 	struct drm_exec exec;
 	LIST_HEAD(gone);
 	int ret = 0;
@@ -215,22 +227,13 @@ void brgpu_vm_close(struct brgpu_vm *vm)
 		drm_err(&vm->brgpu->drm, "could not take a VM down: %pe\n", ERR_PTR(ret));
 	} else {
 		drm_gpuvm_for_each_va_safe(va, next, &vm->base) {
-			/* What is locked must not go with the reference that locking took. */
-			if (va->gem.obj)
-				drm_gem_object_get(va->gem.obj);
 			drm_gpuva_remove(va);
-			drm_gpuva_unlink(va);
-			list_add(&gpuva_to_brgpu_va(va)->link, &gone);
+			/* What is locked must not go with the reference that locking took. */
+			brgpu_va_retire(gpuva_to_brgpu_va(va), &gone);
 		}
 	}
 	drm_exec_fini(&exec);
-	list_for_each_entry_safe(own, after, &gone, link) {
-		struct drm_gem_object *object = own->base.gem.obj;
-
-		brgpu_va_free(own);
-		if (object)
-			drm_gem_object_put(object);
-	}
+	brgpu_vas_free(&gone);
 	mutex_unlock(&vm->lock);
 	brgpu_vm_put(vm);
 }

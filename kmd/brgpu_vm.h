@@ -107,8 +107,13 @@ static inline void brgpu_vm_put(struct brgpu_vm *vm)
 	drm_gpuvm_put(&vm->base);
 }
 
-/* One that is in no tree. Gives up what it shows. */
-void brgpu_va_free(struct brgpu_va *va);
+/*
+ * Moves one that has left the tree to a list of such, and unlinks it from what it showed, of which
+ * it keeps a reference: the page tables may still show it. vm->lock is held.
+ */
+void brgpu_va_retire(struct brgpu_va *va, struct list_head *retired);
+/* The end of all on such a list. */
+void brgpu_vas_free(struct list_head *retired);
 
 /* drm_gpuvm's last reference went. */
 void brgpu_vm_free(struct drm_gpuvm *gpuvm);

@@ -610,9 +610,10 @@ static void test_fdinfo(void) {
 /* ---- a buffer that has lost its handle lives until its unmap has run ---- */
 
 static void test_kept(void) {
-    struct context c = context_create(SYSTEM), gate = context_create(SYSTEM);
+    struct context c = context_create(SYSTEM), gate = context_on(c.fd, SYSTEM);
     uint32_t open, done;
 
+    CHECK_EQ(drmSyncobjCreate(c.fd, 0, &open), 0);
     CHECK_EQ(drmSyncobjCreate(c.fd, 0, &done), 0);
     for (unsigned int kind = 0; kind < 4; kind++) {
         const bool by_buffer = kind & 2;
@@ -627,13 +628,7 @@ static void test_kept(void) {
         /* The unmap waits for a job of another VM, so nothing of this VM's own is under way. */
         ((volatile uint64_t *)gate.data.map)[0] = 0;
         put_wait(&gate.commands, 0, DATA_VA, 1);
-        uint32_t theirs;
-        int shared;
-        CHECK_EQ(drmSyncobjCreate(gate.fd, 0, &theirs), 0);
-        CHECK_EQ(submit(gate.fd, gate.queue, COMMANDS_VA, 1, theirs, 0), 0);
-        CHECK_EQ(drmSyncobjHandleToFD(gate.fd, theirs, &shared), 0);
-        CHECK_EQ(drmSyncobjFDToHandle(c.fd, shared, &open), 0);
-        close(shared);
+        CHECK_EQ(submit(c.fd, gate.queue, COMMANDS_VA, 1, open, 0), 0);
 
         struct drm_brgpu_bind_op op = {.op = by_buffer ? DRM_BRGPU_BIND_UNMAP_BO
                                                        : DRM_BRGPU_BIND_UNMAP};
@@ -672,8 +667,7 @@ static void test_kept(void) {
         for (unsigned int i = 0; i < 100 && query_vram(c.fd).used != before; i++)
             usleep(20000); /* it goes with the bind job, in the background */
         CHECK_EQ(query_vram(c.fd).used, before);
-        CHECK_EQ(drmSyncobjDestroy(c.fd, open), 0);
-        CHECK_EQ(drmSyncobjDestroy(gate.fd, theirs), 0);
+        CHECK_EQ(drmSyncobjReset(c.fd, &open, 1), 0);
         CHECK_EQ(drmSyncobjReset(c.fd, &done, 1), 0);
     }
 }

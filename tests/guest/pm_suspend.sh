@@ -13,8 +13,9 @@ sleeper() {
     "$(dirname "$0")/faults/host.py" --wake "$scratch/qmp" &
     local waker=$!
     # The clock jumps in a sleep, and a loaded host makes long waits of short ones.
-    # One processor: under TCG a second one that is taken down and started again at times resets the
-    # whole guest in its sleep, with whatever driver.
+    # One processor: when a guest of QEMU 7.2's TCG has slept and the kernel starts a second one again,
+    # its flags are garbage at times (EFLAGS in the kernel log, seen in three of three), and a fault in
+    # thaw_secondary_cpus() ends the guest.
     guest --timeout 400 --cpus 1 --append rcupdate.rcu_cpu_stall_suppress=1 --initramfs --file "$tests" --strict --card br106,vram=64M --qmp "$scratch/qmp" -- sh -c "$1"
     kill "$waker" 2>/dev/null
     wait "$waker" 2>/dev/null
